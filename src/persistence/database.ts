@@ -1,0 +1,95 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Mutex } from 'async-mutex';
+import type { DataSource, EntityManager } from 'typeorm';
+
+interface Transaction {
+  readonly manager: EntityManager;
+  readonly afterCommit: (() => void)[];
+  open: boolean;
+}
+
+/**
+ * The unit of work, and the only door to the database: every write goes through `transaction`, every read through `read`.
+ *
+ * On SQLite all query runners of a data source share one connection, so two concurrent transactions would nest as
+ * savepoints and roll each other back. A mutex makes writers take turns, and reads outside a transaction use a second,
+ * read-only connection, so that they see committed rows alone.
+ */
+@Injectable()
+export class Database implements OnApplicationShutdown {
+  private readonly current = new AsyncLocalStorage<Transaction>();
+  private readonly turn = new Mutex();
+
+  constructor(
+    private readonly writer: DataSource,
+    private readonly reader: DataSource,
+  ) {}
+
+  get engine(): 'sqlite' | 'postgres' {
+    return this.writer.options.type === 'postgres' ? 'postgres' : 'sqlite';
+  }
+
+  /** The transaction's own manager inside of one, else committed data. Not for writing. */
+  get read(): EntityManager {
+    const transaction = this.current.getStore();
+    return transaction?.open ? transaction.manager : this.reader.manager;
+  }
+
+  /**
+   * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects (and the rejection passed on).
+   * Inside of another transaction it joins that one. Nothing slow (a request to another server) belongs in it.
+   */
+  async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const outer = this.current.getStore();
+    if (outer?.open) return work(outer.manager);
+    return this.engine === 'sqlite' ? this.turn.runExclusive(() => this.begin(work)) : this.begin(work);
+  }
+
+  /** Runs `effect` once the current transaction is committed (never when it is rolled back); at once outside of one. */
+  afterCommit(effect: () => void): void {
+    const transaction = this.current.getStore();
+    if (transaction?.open) transaction.afterCommit.push(effect);
+    else effect();
+  }
+
+  /** Rejects when the database does not answer. */
+  async ping(): Promise<void> {
+    await this.reader.query('SELECT 1');
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    if (this.reader !== this.writer && this.reader.isInitialized) await this.reader.destroy();
+    if (this.writer.isInitialized) await this.turn.runExclusive(() => this.writer.destroy());
+  }
+
+  private async begin<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const runner = this.writer.createQueryRunner();
+    const transaction: Transaction = {
+      manager: this.writer.createEntityManager(runner),
+      afterCommit: [],
+      open: true,
+    };
+    try {
+      await runner.connect();
+      // IMMEDIATE: a transaction that reads first must not fail at its first write because another process wrote.
+      await runner.query(this.engine === 'sqlite' ? 'BEGIN IMMEDIATE' : 'BEGIN');
+      try {
+        const result = await this.current.run(transaction, () => work(transaction.manager));
+        await runner.query('COMMIT');
+        transaction.open = false;
+        this.current.exit(() => {
+          for (const effect of transaction.afterCommit) effect();
+        });
+        return result;
+      } catch (error) {
+        transaction.open = false;
+        await runner.query('ROLLBACK').catch(() => undefined); // the connection is gone: nothing was committed
+        throw error;
+      }
+    } finally {
+      transaction.open = false;
+      await runner.release();
+    }
+  }
+}

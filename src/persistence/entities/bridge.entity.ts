@@ -1,0 +1,191 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { EventId, RoomId, UserId } from '../../protocol/index.js';
+import { bigint, identifier, word } from '../columns.js';
+
+/** `broken` says why in `reason`, and is left by the admin alone. */
+export type MappingState = 'active' | 'paused' | 'broken';
+
+@Entity('room_mapping')
+@Index('room_mapping_channel', ['platform', 'workspace', 'channelId'], { unique: true })
+@Index('room_mapping_room', ['roomId'])
+export class RoomMappingEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  id!: string;
+
+  @Column(word)
+  platform!: string;
+
+  @Column(identifier)
+  workspace!: string;
+
+  @Column(identifier)
+  channelId!: string;
+
+  @Column(identifier)
+  channelName!: string;
+
+  @Column(identifier)
+  roomId!: RoomId;
+
+  @Column(word)
+  state!: MappingState;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
+
+  /** Position in the room log up to which events were carried to the channel. */
+  @Column(bigint)
+  carriedPosition!: number;
+
+  @Column(bigint)
+  createdAt!: number;
+}
+
+@Entity('user_mapping')
+@Index('user_mapping_native', ['platform', 'workspace', 'nativeUserId'], { unique: true })
+export class UserMappingEntity {
+  @PrimaryColumn(identifier)
+  userId!: UserId;
+
+  @Column(word)
+  platform!: string;
+
+  @Column(identifier)
+  workspace!: string;
+
+  @Column(identifier)
+  nativeUserId!: string;
+
+  @Column(identifier)
+  displayName!: string;
+
+  @Column(bigint)
+  createdAt!: number;
+}
+
+/** Which native message is which event. `eventId` is null while an LPDU is on its way; then `lpduHash` names it. */
+@Entity('message_mapping')
+@Index('message_mapping_event', ['mappingId', 'eventId'])
+@Index('message_mapping_lpdu', ['lpduHash'])
+export class MessageMappingEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  mappingId!: string;
+
+  @PrimaryColumn(identifier)
+  nativeId!: string;
+
+  @PrimaryColumn({ type: 'integer' })
+  part!: number;
+
+  @Column({ ...identifier, nullable: true })
+  eventId!: EventId | null;
+
+  @Column({ type: 'varchar', length: 64, nullable: true })
+  lpduHash!: string | null;
+
+  @Column(word)
+  direction!: 'in' | 'out';
+}
+
+/**
+ * A native event. `waiting`: to be carried; `submitted`: with the hub; `carried`: in the room log; `ignored`: nothing to carry
+ * (unmapped channel, our own message); `refused`: the author was told.
+ */
+export type InboxState = 'waiting' | 'submitted' | 'carried' | 'ignored' | 'refused';
+
+@Entity('inbox')
+@Index('inbox_queue', ['state', 'platform', 'workspace', 'channelId', 'sequence'])
+@Index('inbox_lpdu', ['lpduHash'])
+export class InboxEntity {
+  @PrimaryColumn(word)
+  platform!: string;
+
+  @PrimaryColumn(identifier)
+  workspace!: string;
+
+  @PrimaryColumn(identifier)
+  nativeEventId!: string;
+
+  @Column(identifier)
+  channelId!: string;
+
+  /** Order of arrival. */
+  @Column(bigint)
+  sequence!: number;
+
+  /** JSON of the platform port's InboundEvent. */
+  @Column({ type: 'text' })
+  payload!: string;
+
+  @Column(word)
+  state!: InboxState;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
+
+  @Column({ type: 'varchar', length: 64, nullable: true })
+  lpduHash!: string | null;
+
+  @Column(bigint)
+  receivedAt!: number;
+}
+
+/** Where we are in a platform's stream of events. Moved in the transaction that fills the inbox. */
+@Entity('platform_cursor')
+export class PlatformCursorEntity {
+  @PrimaryColumn(word)
+  platform!: string;
+
+  @PrimaryColumn(identifier)
+  workspace!: string;
+
+  @Column(identifier)
+  cursor!: string;
+}
+
+/** `intent`: to be made, or made with the outcome unknown; `dead`: given up, with the reason. */
+export type DeliveryState = 'intent' | 'done' | 'dead';
+
+/** A call to a platform: written before the call, settled after it. Its id is the idempotency key. */
+@Entity('delivery')
+@Index('delivery_target', ['mappingId', 'subject', 'part'], { unique: true })
+@Index('delivery_state', ['state', 'createdAt'])
+export class DeliveryEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  id!: string;
+
+  @Column({ type: 'varchar', length: 36 })
+  mappingId!: string;
+
+  @Column(word)
+  kind!: 'message' | 'notice';
+
+  /** The event that is carried, or what the notice is about. */
+  @Column(identifier)
+  subject!: string;
+
+  @Column({ type: 'integer' })
+  part!: number;
+
+  /** JSON of the platform port's OutboundMessage. */
+  @Column({ type: 'text' })
+  payload!: string;
+
+  @Column(word)
+  state!: DeliveryState;
+
+  @Column({ type: 'integer' })
+  attempts!: number;
+
+  @Column(bigint)
+  nextAttemptAt!: number;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
+
+  @Column({ ...identifier, nullable: true })
+  nativeId!: string | null;
+
+  @Column(bigint)
+  createdAt!: number;
+}

@@ -1,0 +1,11 @@
+import * as bridge from './bridge.entity.js';
+import * as federation from './federation.entity.js';
+import * as operation from './operation.entity.js';
+import * as room from './room.entity.js';
+
+export * from './bridge.entity.js';
+export * from './federation.entity.js';
+export * from './operation.entity.js';
+export * from './room.entity.js';
+
+export const ENTITIES = [bridge, federation, operation, room].flatMap((module) => Object.values(module));

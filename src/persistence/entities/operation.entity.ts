@@ -1,0 +1,37 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { bigint, identifier, word } from '../columns.js';
+
+/** One holder of a resource across processes. The token grows with every change of holder (fencing). */
+@Entity('lease')
+export class LeaseEntity {
+  @PrimaryColumn(identifier)
+  resource!: string;
+
+  @Column(identifier)
+  holder!: string;
+
+  @Column(bigint)
+  token!: number;
+
+  @Column(bigint)
+  expiresAt!: number;
+}
+
+/** Who changed what. */
+@Entity('audit_log')
+export class AuditLogEntity {
+  @PrimaryColumn(bigint)
+  id!: number;
+
+  @Column(identifier)
+  actor!: string;
+
+  @Column(word)
+  action!: string;
+
+  @Column({ type: 'text' })
+  detail!: string;
+
+  @Column(bigint)
+  at!: number;
+}

@@ -1,0 +1,164 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { EventId, RoomId, ServerName, UserId } from '../../protocol/index.js';
+import { bigint, identifier, word } from '../columns.js';
+
+export type RoomRole = 'hub' | 'participant';
+/** Our side of a room: `joining` while a send_join is under way, `left` when our last user is gone. */
+export type RoomStanding = 'joining' | 'joined' | 'left';
+
+@Entity('room')
+export class RoomEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  @Column({ type: 'varchar', length: 128 })
+  version!: string;
+
+  @Column(word)
+  role!: RoomRole;
+
+  @Column(identifier)
+  hubServer!: ServerName;
+
+  @Column(word)
+  standing!: RoomStanding;
+
+  /** Position of the newest event of the log, -1 while it is empty. With `headEventId` the value that appends compare and swap. */
+  @Column(bigint)
+  headPosition!: number;
+
+  @Column({ ...identifier, nullable: true })
+  headEventId!: EventId | null;
+
+  @Column(bigint)
+  createdAt!: number;
+}
+
+/** The room log: one row per event, in order; for a participant also the state that the hub gave at the join. */
+@Entity('event')
+@Index('event_state_at', ['roomId', 'type', 'stateKey', 'position'])
+@Index('event_lpdu_hash', ['roomId', 'lpduHash'], { unique: true })
+export class EventEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  @PrimaryColumn(bigint)
+  position!: number;
+
+  @Index('event_id', { unique: true })
+  @Column(identifier)
+  eventId!: EventId;
+
+  @Column(identifier)
+  type!: string;
+
+  @Column({ ...identifier, nullable: true })
+  stateKey!: string | null;
+
+  @Column(identifier)
+  sender!: UserId;
+
+  @Column({ type: 'varchar', length: 64, nullable: true })
+  lpduHash!: string | null;
+
+  /** State that came with a send_join answer rather than by the chain. */
+  @Column({ type: 'boolean' })
+  snapshot!: boolean;
+
+  /** The authorization rules refuse it: it holds its place in the hub's chain, and counts for nothing (LM-04 §Conventions). */
+  @Column({ type: 'boolean' })
+  rejected!: boolean;
+
+  /** The PDU as it is served. */
+  @Column({ type: 'text' })
+  json!: string;
+
+  @Column(bigint)
+  receivedAt!: number;
+}
+
+/** Current state. `server` and `membership` are filled for m.room.member, so that fan-out is an index look-up. */
+@Entity('room_state')
+@Index('room_state_members', ['roomId', 'server', 'membership'])
+export class RoomStateEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  @PrimaryColumn(identifier)
+  type!: string;
+
+  @PrimaryColumn(identifier)
+  stateKey!: string;
+
+  @Column(bigint)
+  position!: number;
+
+  @Column({ ...identifier, nullable: true })
+  server!: ServerName | null;
+
+  @Column({ ...word, nullable: true })
+  membership!: string | null;
+}
+
+/** An invite of one of our users to a room that we are not in. */
+@Entity('invite')
+export class InviteEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  @PrimaryColumn(identifier)
+  userId!: UserId;
+
+  @Column(identifier)
+  hubServer!: ServerName;
+
+  @Column(identifier)
+  sender!: UserId;
+
+  @Column({ type: 'text' })
+  strippedState!: string;
+
+  @Column(bigint)
+  receivedAt!: number;
+}
+
+/** PDUs of a room that is being joined, or behind a gap that the hub has not filled yet. */
+@Entity('pending_pdu')
+export class PendingPduEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  @PrimaryColumn(identifier)
+  eventId!: EventId;
+
+  @Column(bigint)
+  sequence!: number;
+
+  @Column({ type: 'text' })
+  json!: string;
+}
+
+/** Something a server did that the protocol forbids, with what was received as evidence. */
+@Entity('incident')
+export class IncidentEntity {
+  @PrimaryColumn(bigint)
+  id!: number;
+
+  @Column(word)
+  kind!: string;
+
+  @Column(identifier)
+  server!: ServerName;
+
+  @Column({ ...identifier, nullable: true })
+  roomId!: RoomId | null;
+
+  @Column({ ...identifier, nullable: true })
+  eventId!: EventId | null;
+
+  @Column({ type: 'text' })
+  detail!: string;
+
+  @Column(bigint)
+  at!: number;
+}

@@ -1,0 +1,68 @@
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type ServerName = Branded<'ServerName'>;
+export type RoomId = Branded<'RoomId'>;
+export type UserId = Branded<'UserId'>;
+export type EventId = Branded<'EventId'>;
+export type KeyId = Branded<'KeyId'>;
+
+export const MAX_IDENTIFIER_BYTES = 255; // LM-04 §Rooms, §Users, §Events
+const MAX_SERVER_NAME = 255 + 6; // hostname, ":" and 5 digits
+
+const PORT = /^(.+?):([0-9]{1,5})$/;
+const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+const IPV4 = /^[0-9]+(?:\.[0-9]+){3}$/;
+const ROOM_LOCALPART = /^[A-Za-z0-9._~-]+$/;
+const USER_LOCALPART = /^[a-z0-9._=/+-]+$/;
+const EVENT_ID = /^\$[A-Za-z0-9_-]+$/;
+const KEY_ID = /^ed25519:[A-Za-z0-9_]+$/;
+
+/** LM-04 §Server Names: an RFC 1123 host name, never an IP literal, with an optional port. */
+export function parseServerName(value: unknown): ServerName | undefined {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_SERVER_NAME) return undefined;
+  const [, hostname = value, port] = PORT.exec(value) ?? [];
+  if (port !== undefined && Number(port) > 65_535) return undefined;
+  if (hostname.length > 255 || IPV4.test(hostname)) return undefined;
+  return hostname.split('.').every((label) => LABEL.test(label)) ? (value as ServerName) : undefined;
+}
+
+export function splitServerName(name: ServerName): { hostname: string; port: number | undefined } {
+  const [, hostname = name, port] = PORT.exec(name) ?? [];
+  return { hostname, port: port === undefined ? undefined : Number(port) };
+}
+
+/** LM-04 §Rooms. */
+export function parseRoomId(value: unknown): RoomId | undefined {
+  return parseSigil(value, '!', ROOM_LOCALPART) as RoomId | undefined;
+}
+
+/** LM-04 §Users. */
+export function parseUserId(value: unknown): UserId | undefined {
+  return parseSigil(value, '@', USER_LOCALPART) as UserId | undefined;
+}
+
+/** LM-04 §Events. */
+export function parseEventId(value: unknown): EventId | undefined {
+  return typeof value === 'string' && value.length <= MAX_IDENTIFIER_BYTES && EVENT_ID.test(value)
+    ? (value as EventId)
+    : undefined;
+}
+
+/** LM-04 §Signing: `ed25519:` and a key version. */
+export function parseKeyId(value: unknown): KeyId | undefined {
+  return typeof value === 'string' && value.length <= MAX_IDENTIFIER_BYTES && KEY_ID.test(value)
+    ? (value as KeyId)
+    : undefined;
+}
+
+export const serverOfUser = (userId: UserId): ServerName => userId.slice(userId.indexOf(':') + 1) as ServerName;
+export const serverOfRoom = (roomId: RoomId): ServerName => roomId.slice(roomId.indexOf(':') + 1) as ServerName;
+export const localpartOf = (userId: UserId): string => userId.slice(1, userId.indexOf(':'));
+
+function parseSigil(value: unknown, sigil: string, localpart: RegExp): string | undefined {
+  if (typeof value !== 'string' || value.length > MAX_IDENTIFIER_BYTES || !value.startsWith(sigil)) return undefined;
+  const colon = value.indexOf(':');
+  if (colon < 0 || !localpart.test(value.slice(1, colon))) return undefined;
+  return parseServerName(value.slice(colon + 1)) === undefined ? undefined : value;
+}

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type Lpdu,
+  type Pdu,
+  checkContentHashes,
+  checkLpduHash,
+  checkLpduSignature,
+  checkPduSignatures,
+} from '../protocol/index.js';
+import { RemoteServers } from './remote-servers.js';
+
+export interface VerificationFault {
+  kind: 'bad_signature' | 'bad_hash';
+  reason: string;
+}
+
+/** Signatures and content hashes of what other servers send (LM-04 §Receiving Events, steps 2 and 3). */
+@Injectable()
+export class PduVerifier {
+  constructor(private readonly remote: RemoteServers) {}
+
+  async lpduFault(lpdu: Lpdu): Promise<VerificationFault | undefined> {
+    const hash = checkLpduHash(lpdu);
+    if (hash !== 'ok') return { kind: 'bad_hash', reason: hash };
+    const reason = checkLpduSignature(lpdu, await this.remote.keysFor([lpdu]));
+    return reason === undefined ? undefined : { kind: 'bad_signature', reason };
+  }
+
+  /** What is wrong with each PDU; a wrong hash is told only where the signatures are good. */
+  async pduFaults(pdus: readonly Pdu[]): Promise<(VerificationFault | undefined)[]> {
+    const keysOf = await this.remote.keysFor(pdus);
+    return pdus.map((pdu) => {
+      const reason = checkPduSignatures(pdu, keysOf);
+      if (reason !== undefined) return { kind: 'bad_signature', reason };
+      const hash = checkContentHashes(pdu);
+      return hash === 'ok' ? undefined : { kind: 'bad_hash', reason: hash };
+    });
+  }
+}

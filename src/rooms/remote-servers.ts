@@ -1,0 +1,68 @@
+import type {
+  EventId,
+  JsonValue,
+  Lpdu,
+  MatrixErrorCode,
+  ParsedJson,
+  Pdu,
+  RoomId,
+  ServerName,
+  UserId,
+  VerifyKeys,
+} from '../protocol/index.js';
+
+/** The other server answered with an error. */
+export class RemoteRefusal extends Error {
+  constructor(
+    readonly server: ServerName,
+    readonly status: number,
+    readonly errcode: MatrixErrorCode | string,
+    message: string,
+  ) {
+    super(`${server} answered ${status} ${errcode}: ${message}`);
+  }
+}
+
+/** The other server gave no usable answer; what it did with the request is unknown. */
+export class RemoteUnavailable extends Error {
+  constructor(
+    readonly server: ServerName,
+    reason: string,
+  ) {
+    super(`${server} is not reachable: ${reason}`);
+  }
+}
+
+/** What an invited server learns (LM-04 §POST invite). */
+export interface InviteRequest {
+  event: Pdu | Lpdu;
+  strippedState: JsonValue[];
+  roomVersion: string;
+}
+
+/**
+ * How rooms reach other servers. Implemented by `federation`. Every method rejects with RemoteRefusal or RemoteUnavailable,
+ * except `keysOf`. Answers are unverified.
+ */
+export abstract class RemoteServers {
+  /** The keys needed to verify these events' signatures. Servers whose keys cannot be had have none; never rejects. */
+  abstract keysFor(events: readonly (Pdu | Lpdu)[]): Promise<(server: ServerName) => VerifyKeys>;
+
+  /** The room version named in the answer, if any. */
+  abstract makeJoin(hub: ServerName, roomId: RoomId, userId: UserId): Promise<{ roomVersion: string | undefined }>;
+
+  abstract sendJoin(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson>;
+
+  abstract makeLeave(hub: ServerName, roomId: RoomId, userId: UserId): Promise<void>;
+
+  abstract sendLeave(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<void>;
+
+  /** The invite as the other server signed it. */
+  abstract sendInvite(server: ServerName, invite: InviteRequest, txnId: EventId): Promise<ParsedJson>;
+
+  /** At most `limit` events up to and including `from`, oldest first. */
+  abstract backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson>;
+
+  /** One PDU outside of any room cursor (an invite of a former member's server, profile §5). */
+  abstract sendPdu(server: ServerName, pdu: Pdu): Promise<void>;
+}

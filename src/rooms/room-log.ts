@@ -1,0 +1,359 @@
+import { Injectable } from '@nestjs/common';
+import { In, type EntityManager } from 'typeorm';
+import { Clock } from '../persistence/clock.js';
+import { Database } from '../persistence/database.js';
+import {
+  DestinationRoomEntity,
+  EventEntity,
+  LpduOutEntity,
+  RoomEntity,
+  RoomStateEntity,
+} from '../persistence/entities/index.js';
+import { Wakeups } from '../persistence/wakeups.js';
+import { type EventId, type Pdu, type RoomId, membershipOf, parseUserId, serverOfUser } from '../protocol/index.js';
+import { RoomState, type StateKey } from './room-state.js';
+import { RoomStates } from './room-states.js';
+
+export interface AppendedEvent {
+  roomId: RoomId;
+  position: number;
+  eventId: EventId;
+  lpduHash: string | null;
+  pdu: Pdu;
+  rejected: boolean;
+}
+
+/** Why an event is not appended. `rule`: the rule of LM-04 §Auth Rules, or a word of ours. */
+export interface Refusal {
+  rule: string;
+  reason: string;
+}
+
+export type Verdict =
+  /** `rejected`: only to hold its place in the hub's chain. */
+  | { kind: 'append'; eventId: EventId; pdu: Pdu; rejected?: Refusal }
+  | { kind: 'refuse'; refusal: Refusal }
+  /** The event before it is not known here. */
+  | { kind: 'gap' };
+
+export type Outcome =
+  | { kind: 'appended'; event: AppendedEvent }
+  | { kind: 'known'; eventId: EventId; position: number }
+  | { kind: 'refused'; refusal: Refusal }
+  | { kind: 'gap' };
+
+/** What a decision may look at: the log's head and the state before the event. */
+export interface LogView {
+  room: RoomEntity;
+  headEventId: EventId | null;
+  state: RoomState;
+  /** Whether one of the job's `refersTo` is in the log. */
+  knows(eventId: EventId): boolean;
+}
+
+export interface AppendJob {
+  /** By what a repetition is recognised. */
+  identity?: { lpduHash: string } | { eventId: EventId };
+  /** State that `decide` looks at. */
+  needs: readonly StateKey[];
+  refersTo?: readonly EventId[];
+  /** Decides without waiting for anything: it runs in the room's turn, and again when the turn has to be repeated. */
+  decide(view: LogView): Verdict;
+  /** Writes that must be committed with the event, or not at all. */
+  settle?(manager: EntityManager, outcome: Outcome): Promise<void>;
+}
+
+/** Writes of another part that belong into the transaction of an append (profile §5: an echo completes its LPDU). */
+export type AppendListener = (manager: EntityManager, events: readonly AppendedEvent[]) => Promise<void>;
+
+/** Another process appended first. */
+class HeadMoved extends Error {}
+
+interface QueuedJob {
+  job: AppendJob;
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+const MAX_GROUP = 100;
+const MAX_REBASES = 100;
+
+export class UnknownRoom extends Error {
+  constructor(readonly roomId: RoomId) {
+    super(`unknown room ${roomId}`);
+  }
+}
+
+/**
+ * The only place where events enter a room. A room's appends take turns in this process, in groups: what queued while the
+ * last group was committed goes into the next one. Between processes the head is compared and swapped.
+ */
+@Injectable()
+export class RoomLog {
+  private readonly queues = new Map<RoomId, QueuedJob[]>();
+  private readonly listeners: AppendListener[] = [];
+
+  constructor(
+    private readonly database: Database,
+    private readonly states: RoomStates,
+    private readonly wakeups: Wakeups,
+    private readonly clock: Clock,
+  ) {}
+
+  onAppend(listener: AppendListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** Resolves once the outcome is committed. Rejects with UnknownRoom, or when the database failed (nothing is appended then). */
+  append(roomId: RoomId, job: AppendJob): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const queue = this.queues.get(roomId);
+      if (queue !== undefined) {
+        queue.push({ job, resolve, reject });
+        return;
+      }
+      const started = [{ job, resolve, reject }];
+      this.queues.set(roomId, started);
+      void this.drain(roomId, started);
+    });
+  }
+
+  /** Makes the room with its first events, all or nothing: rejects when one of them is refused. */
+  async create(room: RoomEntity, jobs: readonly AppendJob[]): Promise<void> {
+    await this.database.transaction(async (manager) => {
+      await manager.insert(RoomEntity, room);
+      for (const outcome of await this.commit(manager, room.roomId, jobs)) {
+        if (outcome.kind !== 'appended') throw new Error(`the room could not be made: ${JSON.stringify(outcome)}`);
+      }
+    });
+  }
+
+  private async drain(roomId: RoomId, queue: QueuedJob[]): Promise<void> {
+    while (queue.length > 0) {
+      const group = queue.splice(0, MAX_GROUP);
+      try {
+        const outcomes = await this.commitGroup(
+          roomId,
+          group.map(({ job }) => job),
+        );
+        group.forEach(({ resolve }, index) => {
+          const outcome = outcomes[index];
+          if (outcome !== undefined) resolve(outcome);
+        });
+      } catch (error) {
+        if (group.length === 1) group[0]?.reject(error);
+        // One job's failure must not fail its neighbours: each once more, alone.
+        else for (const queued of group) await this.alone(roomId, queued);
+      }
+    }
+    this.queues.delete(roomId);
+  }
+
+  private async alone(roomId: RoomId, { job, resolve, reject }: QueuedJob): Promise<void> {
+    try {
+      const [outcome] = await this.commitGroup(roomId, [job]);
+      if (outcome !== undefined) resolve(outcome);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  private async commitGroup(roomId: RoomId, jobs: readonly AppendJob[]): Promise<Outcome[]> {
+    for (let rebases = 0; ; rebases++) {
+      try {
+        return await this.database.transaction((manager) => this.commit(manager, roomId, jobs));
+      } catch (error) {
+        if (!(error instanceof HeadMoved) || rebases >= MAX_REBASES) throw error;
+      }
+    }
+  }
+
+  private async commit(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<Outcome[]> {
+    const room = await manager.findOneBy(RoomEntity, { roomId });
+    if (room === null) throw new UnknownRoom(roomId);
+    const known = await this.knownEvents(manager, roomId, jobs);
+    const state = this.states.of(room).draft();
+    await state.load(
+      manager,
+      jobs.flatMap((job) => job.needs),
+    );
+
+    const appended: AppendedEvent[] = [];
+    let headEventId = room.headEventId;
+    const outcomes = jobs.map((job): Outcome => {
+      const before = job.identity && known.find(job.identity);
+      if (before) return { kind: 'known', ...before };
+      const verdict = job.decide({
+        room,
+        headEventId,
+        state,
+        knows: (id) => known.find({ eventId: id }) !== undefined,
+      });
+      if (verdict.kind === 'gap') return verdict;
+      if (verdict.kind === 'refuse') return { kind: 'refused', refusal: verdict.refusal };
+      const { pdu, eventId, rejected } = verdict;
+      const position = room.headPosition + appended.length + 1;
+      const event = {
+        roomId,
+        position,
+        eventId,
+        pdu,
+        lpduHash: pdu.hashes.lpdu?.sha256 ?? null,
+        rejected: rejected !== undefined,
+      };
+      appended.push(event);
+      known.add(event);
+      headEventId = eventId;
+      if (rejected !== undefined) return { kind: 'refused', refusal: rejected };
+      if (pdu.state_key !== undefined) state.set(pdu.type, pdu.state_key, { eventId, position, event: pdu });
+      return { kind: 'appended', event };
+    });
+
+    if (appended.length > 0) {
+      await this.write(manager, room, appended);
+      const next = state.at(headEventId);
+      this.database.afterCommit(() => {
+        this.states.remember(next);
+      });
+    }
+    for (const [index, job] of jobs.entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) await job.settle?.(manager, outcome);
+    }
+    return outcomes;
+  }
+
+  private async knownEvents(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<KnownEvents> {
+    const known = new KnownEvents();
+    const hashes = jobs.flatMap(({ identity }) => (identity && 'lpduHash' in identity ? [identity.lpduHash] : []));
+    const ids = jobs.flatMap(({ identity, refersTo }) => [
+      ...(identity && 'eventId' in identity ? [identity.eventId] : []),
+      ...(refersTo ?? []),
+    ]);
+    const select = { eventId: true, position: true, lpduHash: true } as const;
+    if (hashes.length > 0)
+      known.add(...(await manager.find(EventEntity, { select, where: { roomId, lpduHash: In(hashes) } })));
+    if (ids.length > 0)
+      known.add(...(await manager.find(EventEntity, { select, where: { roomId, eventId: In(ids) } })));
+    return known;
+  }
+
+  private async write(manager: EntityManager, room: RoomEntity, appended: readonly AppendedEvent[]): Promise<void> {
+    const last = appended.at(-1);
+    if (last === undefined) return;
+    const swapped = await manager.update(
+      RoomEntity,
+      { roomId: room.roomId, headPosition: room.headPosition },
+      { headPosition: last.position, headEventId: last.eventId },
+    );
+    if (swapped.affected !== 1) throw new HeadMoved();
+    await insertEvents(manager, appended, this.clock.now());
+    await writeState(manager, appended);
+    if (room.role === 'hub') await moveDestinations(manager, room, appended);
+    const echoes = appended.flatMap(({ lpduHash }) => (lpduHash === null ? [] : [lpduHash]));
+    if (room.role === 'participant' && echoes.length > 0) await manager.delete(LpduOutEntity, { lpduHash: In(echoes) });
+    await this.announce(manager, room.roomId, appended);
+  }
+
+  /** Tells the other parts, in the transaction, and the cursors, after it. */
+  async announce(manager: EntityManager, roomId: RoomId, appended: readonly AppendedEvent[]): Promise<void> {
+    for (const listener of this.listeners) await listener(manager, appended);
+    this.wakeups.wake('room', roomId);
+  }
+}
+
+class KnownEvents {
+  private readonly byId = new Map<string, { eventId: EventId; position: number }>();
+  private readonly byLpdu = new Map<string, { eventId: EventId; position: number }>();
+
+  add(...events: Pick<AppendedEvent, 'eventId' | 'position' | 'lpduHash'>[]): void {
+    for (const { eventId, position, lpduHash } of events) {
+      this.byId.set(eventId, { eventId, position });
+      if (lpduHash !== null) this.byLpdu.set(lpduHash, { eventId, position });
+    }
+  }
+
+  find(identity: { lpduHash: string } | { eventId: EventId }): { eventId: EventId; position: number } | undefined {
+    return 'lpduHash' in identity ? this.byLpdu.get(identity.lpduHash) : this.byId.get(identity.eventId);
+  }
+}
+
+/** Rows of events, as the chain brought them or (`snapshot`) as a send_join answer did. */
+export async function insertEvents(
+  manager: EntityManager,
+  events: readonly AppendedEvent[],
+  now: number,
+  snapshot = false,
+): Promise<void> {
+  const rows = events.map(({ roomId, position, eventId, lpduHash, pdu, rejected }): EventEntity => ({
+    roomId,
+    position,
+    eventId,
+    type: pdu.type,
+    stateKey: pdu.state_key ?? null,
+    sender: pdu.sender,
+    lpduHash,
+    snapshot,
+    rejected,
+    json: JSON.stringify(pdu),
+    receivedAt: now,
+  }));
+  for (let at = 0; at < rows.length; at += MAX_GROUP) await manager.insert(EventEntity, rows.slice(at, at + MAX_GROUP));
+}
+
+/** Moves current state to these events; the last of each (type, state_key) counts. */
+export async function writeState(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
+  const rows = new Map<string, RoomStateEntity>();
+  for (const { roomId, position, pdu, rejected } of events) {
+    if (pdu.state_key === undefined || rejected) continue;
+    const member = pdu.type === 'm.room.member' ? parseUserId(pdu.state_key) : undefined;
+    rows.set(`${pdu.type}\u0000${pdu.state_key}`, {
+      roomId,
+      type: pdu.type,
+      stateKey: pdu.state_key,
+      position,
+      server: member === undefined ? null : serverOfUser(member),
+      membership: member === undefined ? null : (membershipOf(pdu) ?? null),
+    });
+  }
+  const all = [...rows.values()];
+  for (let at = 0; at < all.length; at += MAX_GROUP) {
+    await manager.upsert(RoomStateEntity, all.slice(at, at + MAX_GROUP), ['roomId', 'type', 'stateKey']);
+  }
+}
+
+/** A server's cursor on the room starts with its first join and ends with its last leave (LM-04 §Sending Events). */
+async function moveDestinations(
+  manager: EntityManager,
+  room: RoomEntity,
+  appended: readonly AppendedEvent[],
+): Promise<void> {
+  const changes = new Map<string, AppendedEvent>();
+  for (const event of appended) {
+    const member = event.pdu.type === 'm.room.member' ? parseUserId(event.pdu.state_key) : undefined;
+    if (member !== undefined) changes.set(serverOfUser(member), event);
+  }
+  changes.delete(room.hubServer);
+  for (const [name, { position, pdu }] of changes) {
+    const member = parseUserId(pdu.state_key);
+    if (member === undefined) continue;
+    const server = serverOfUser(member);
+    const { roomId } = room;
+    const joined = await manager.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
+    const cursor = await manager.findOneBy(DestinationRoomEntity, { server, roomId });
+    if (joined && (cursor === null || cursor.untilPosition !== null)) {
+      const joinedAt = appended.find((event) => isJoinOf(event, name))?.position ?? position;
+      await manager.upsert(DestinationRoomEntity, { server, roomId, cursor: joinedAt - 1, untilPosition: null }, [
+        'server',
+        'roomId',
+      ]);
+    } else if (!joined && cursor !== null && cursor.untilPosition === null) {
+      await manager.update(DestinationRoomEntity, { server, roomId }, { untilPosition: position });
+    }
+  }
+}
+
+function isJoinOf({ pdu }: AppendedEvent, server: string): boolean {
+  const member = pdu.type === 'm.room.member' ? parseUserId(pdu.state_key) : undefined;
+  return member !== undefined && serverOfUser(member) === server && membershipOf(pdu) === 'join';
+}

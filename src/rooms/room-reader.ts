@@ -1,0 +1,155 @@
+import { Injectable } from '@nestjs/common';
+import { Between, In, MoreThan } from 'typeorm';
+import { Database } from '../persistence/database.js';
+import { DestinationRoomEntity, EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
+import type { EventId, Pdu, RoomId, ServerName, UserId } from '../protocol/index.js';
+
+export interface StoredEvent {
+  roomId: RoomId;
+  position: number;
+  eventId: EventId;
+  pdu: Pdu;
+  rejected: boolean;
+}
+
+const toStored = ({ roomId, position, eventId, json, rejected }: EventEntity): StoredEvent => ({
+  roomId,
+  position,
+  eventId,
+  pdu: JSON.parse(json) as Pdu,
+  rejected,
+});
+
+export interface Member {
+  userId: UserId;
+  membership: string;
+  displayName: string | undefined;
+}
+
+/** Reads rooms: the log, state now and then, members. */
+@Injectable()
+export class RoomReader {
+  constructor(private readonly database: Database) {}
+
+  room(roomId: RoomId): Promise<RoomEntity | null> {
+    return this.database.read.findOneBy(RoomEntity, { roomId });
+  }
+
+  rooms(): Promise<RoomEntity[]> {
+    return this.database.read.find(RoomEntity, { order: { createdAt: 'ASC' } });
+  }
+
+  async event(eventId: EventId): Promise<StoredEvent | undefined> {
+    const row = await this.database.read.findOneBy(EventEntity, { eventId });
+    return row === null ? undefined : toStored(row);
+  }
+
+  /** Events of the chain with a position above `after`, oldest first. */
+  async eventsAfter(roomId: RoomId, after: number, limit: number): Promise<StoredEvent[]> {
+    const rows = await this.database.read.find(EventEntity, {
+      where: { roomId, position: MoreThan(after), snapshot: false },
+      order: { position: 'ASC' },
+      take: limit,
+    });
+    return rows.map(toStored);
+  }
+
+  /** At most `limit` events of the chain up to and including a position, oldest first. */
+  async eventsUpTo(roomId: RoomId, position: number, limit: number): Promise<StoredEvent[]> {
+    const rows = await this.database.read.find(EventEntity, {
+      where: { roomId, position: Between(Math.max(0, position - limit + 1), position), snapshot: false },
+      order: { position: 'ASC' },
+    });
+    return rows.map(toStored);
+  }
+
+  /** State at a position: of each (type, state_key) the newest event at or below it, oldest first (LM-04 §State Events). */
+  async stateAt(roomId: RoomId, position: number): Promise<StoredEvent[]> {
+    const rows = await this.database.read
+      .createQueryBuilder(EventEntity, 'event')
+      .where('event.roomId = :roomId', { roomId })
+      .andWhere((query) => {
+        const newest = query
+          .subQuery()
+          .select('MAX(past.position)')
+          .from(EventEntity, 'past')
+          .where(
+            'past.roomId = :roomId AND past.stateKey IS NOT NULL AND past.rejected = :no AND past.position <= :position',
+            { position, no: false },
+          )
+          .groupBy('past.type')
+          .addGroupBy('past.stateKey');
+        return `event.position IN ${newest.getQuery()}`;
+      })
+      .orderBy('event.position', 'ASC')
+      .getMany();
+    return rows.map(toStored);
+  }
+
+  async currentState(roomId: RoomId): Promise<StoredEvent[]> {
+    const rows = await this.database.read
+      .createQueryBuilder(EventEntity, 'event')
+      .innerJoin(RoomStateEntity, 'state', 'state.roomId = event.roomId AND state.position = event.position')
+      .where('event.roomId = :roomId', { roomId })
+      .orderBy('event.position', 'ASC')
+      .getMany();
+    return rows.map(toStored);
+  }
+
+  async stateEvent(roomId: RoomId, type: string, stateKey: string): Promise<StoredEvent | undefined> {
+    const state = await this.database.read.findOneBy(RoomStateEntity, { roomId, type, stateKey });
+    if (state === null) return undefined;
+    const row = await this.database.read.findOneBy(EventEntity, { roomId, position: state.position });
+    return row === null ? undefined : toStored(row);
+  }
+
+  /** The auth_events of these events, and theirs, and so on up to m.room.create; oldest first. */
+  async authChain(events: readonly StoredEvent[]): Promise<StoredEvent[]> {
+    const chain = new Map<EventId, StoredEvent>();
+    let wanted = new Set(events.flatMap(({ pdu }) => pdu.auth_events));
+    while (wanted.size > 0) {
+      const found = (await this.database.read.findBy(EventEntity, { eventId: In([...wanted]) })).map(toStored);
+      for (const event of found) chain.set(event.eventId, event);
+      wanted = new Set(found.flatMap(({ pdu }) => pdu.auth_events).filter((id) => !chain.has(id)));
+    }
+    return [...chain.values()].sort((a, b) => a.position - b.position);
+  }
+
+  async members(roomId: RoomId): Promise<Member[]> {
+    const state = (await this.currentState(roomId)).filter(({ pdu }) => pdu.type === 'm.room.member');
+    return state.map(({ pdu }) => ({
+      userId: pdu.state_key as UserId,
+      membership: typeof pdu.content.membership === 'string' ? pdu.content.membership : 'leave',
+      displayName: typeof pdu.content.displayname === 'string' ? pdu.content.displayname : undefined,
+    }));
+  }
+
+  async membership(roomId: RoomId, userId: UserId): Promise<string> {
+    const row = await this.database.read.findOneBy(RoomStateEntity, {
+      roomId,
+      type: 'm.room.member',
+      stateKey: userId,
+    });
+    return row?.membership ?? 'leave';
+  }
+
+  /** Joined users of a server. */
+  async joinedUsers(roomId: RoomId, server: ServerName): Promise<UserId[]> {
+    const rows = await this.database.read.findBy(RoomStateEntity, { roomId, server, membership: 'join' });
+    return rows.map((row) => row.stateKey as UserId);
+  }
+
+  hasJoinedUser(roomId: RoomId, server: ServerName): Promise<boolean> {
+    return this.database.read.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
+  }
+
+  /**
+   * The newest position of a room of ours that a server may see: -1 when it never was in the room.
+   * A server that left sees the log up to its leave.
+   */
+  async visibleUpTo(room: RoomEntity, server: ServerName): Promise<number> {
+    if (room.role !== 'hub') return (await this.hasJoinedUser(room.roomId, server)) ? room.headPosition : -1;
+    const cursor = await this.database.read.findOneBy(DestinationRoomEntity, { server, roomId: room.roomId });
+    return cursor === null ? -1 : (cursor.untilPosition ?? room.headPosition);
+  }
+}

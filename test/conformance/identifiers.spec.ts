@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import * as protocol from '../../src/protocol/index.js';
+import { type Cases, vectors } from './vectors.js';
+
+describe('server names', () => {
+  const { cases } =
+    vectors<Cases<{ value: string; valid: boolean; host: string | null; port: number | null }>>('server-names.json');
+  it.each(cases)('$id: $value', ({ value, valid, host, port }) => {
+    const name = protocol.parseServerName(value);
+    expect(name !== undefined).toBe(valid);
+    if (name !== undefined) expect(protocol.splitServerName(name)).toEqual({ hostname: host, port: port ?? undefined });
+  });
+});
+
+describe('identifiers', () => {
+  const parsers: Record<string, (value: unknown) => unknown> = {
+    user_id: protocol.parseUserId,
+    user: protocol.parseUserId,
+    room_id: protocol.parseRoomId,
+    room: protocol.parseRoomId,
+    event_id: protocol.parseEventId,
+    event: protocol.parseEventId,
+    key_id: protocol.parseKeyId,
+    key: protocol.parseKeyId,
+  };
+  it.each(vectors<Cases<{ kind: string; value: string; valid: boolean }>>('identifiers.json').cases)(
+    '$id: $value',
+    ({ kind, value, valid }) => {
+      const parse = parsers[kind];
+      if (parse === undefined) throw new Error(`no parser for ${kind}`);
+      expect(parse(value) !== undefined).toBe(valid);
+    },
+  );
+});
