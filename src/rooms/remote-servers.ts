@@ -2,7 +2,6 @@ import type {
   EventId,
   JsonValue,
   Lpdu,
-  MatrixErrorCode,
   ParsedJson,
   Pdu,
   RoomId,
@@ -16,8 +15,10 @@ export class RemoteRefusal extends Error {
   constructor(
     readonly server: ServerName,
     readonly status: number,
-    readonly errcode: MatrixErrorCode | string,
+    readonly errcode: string,
     message: string,
+    /** How long it asks us to wait (429), in ms. */
+    readonly retryAfterMs?: number,
   ) {
     super(`${server} answered ${status} ${errcode}: ${message}`);
   }

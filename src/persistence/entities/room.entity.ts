@@ -37,7 +37,7 @@ export class RoomEntity {
 /** The room log: one row per event, in order; for a participant also the state that the hub gave at the join. */
 @Entity('event')
 @Index('event_state_at', ['roomId', 'type', 'stateKey', 'position'])
-@Index('event_lpdu_hash', ['roomId', 'lpduHash'], { unique: true })
+@Index('event_lpdu_hash', ['roomId', 'lpduHash'])
 export class EventEntity {
   @PrimaryColumn(identifier)
   roomId!: RoomId;

@@ -172,7 +172,7 @@ const TABLES: Record<string, Column[]> = {
 
 const INDICES: [name: string, table: string, columns: string[], unique?: 'unique'][] = [
   ['event_state_at', 'event', ['room_id', 'type', 'state_key', 'position']],
-  ['event_lpdu_hash', 'event', ['room_id', 'lpdu_hash'], 'unique'],
+  ['event_lpdu_hash', 'event', ['room_id', 'lpdu_hash']],
   ['event_id', 'event', ['event_id'], 'unique'],
   ['room_state_members', 'room_state', ['room_id', 'server', 'membership']],
   ['lpdu_out_queue', 'lpdu_out', ['hub_server', 'state', 'sequence']],

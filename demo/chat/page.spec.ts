@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { aCompany, GRACE, postToChannel } from './a-chat.js';
+import { type Chat, type ChatOptions, startChat } from './server.js';
+
+const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+const REQUIRED = (process.env['CAUSEWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('chromium');
+const ABSENT = !existsSync(CHROMIUM);
+const FLAGS =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+
+if (ABSENT && !REQUIRED) console.warn(`SKIPPED: the page's tests need Chromium, and there is none at ${CHROMIUM}.`);
+
+describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 }, () => {
+  let browser: Browser;
+  let options: ChatOptions;
+  let chat: Chat;
+  let problems: string[];
+
+  beforeAll(async () => {
+    if (ABSENT) throw new Error(`CAUSEWAY_REQUIRE asks for chromium, and there is none at ${CHROMIUM}.`);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS.split(' ') });
+  }, 30_000);
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    problems = [];
+    options = aCompany();
+    chat = await startChat(options);
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    await chat.close();
+  });
+
+  async function open(address: string, settings: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width: 1180, height: 760 }, ...settings });
+    const page = await context.newPage();
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (line) => {
+      if (/Content.Security.Policy/i.test(line.text())) problems.push(line.text());
+    });
+    await page.goto(`${chat.url}/${address}`);
+    return page;
+  }
+
+  const message = (page: Page, text: string): Locator => page.getByTestId('message').filter({ hasText: text });
+
+  it('what one person types, another reads at once', async () => {
+    const ada = await open('?as=ada#general');
+    const charles = await open('?as=charles#general', { colorScheme: 'dark' });
+    await ada.getByTestId('composer').fill('Good morning,');
+    await ada.getByTestId('composer').press('Shift+Enter');
+    await ada.getByTestId('composer').pressSequentially('Charles!');
+    await ada.getByTestId('composer').press('Enter');
+    const read = message(charles, 'Good morning,');
+    await read.waitFor();
+    expect(await read.getAttribute('data-author')).toBe('Ada Lovelace');
+    expect(await read.getAttribute('data-server')).toBe('');
+    expect(await read.getByTestId('message-text').textContent()).toBe('Good morning,\nCharles!');
+
+    await charles.getByTestId('composer').fill('Good morning, Ada.');
+    await charles.getByTestId('send').click();
+    await message(ada, 'Good morning, Ada.').waitFor();
+    expect(await ada.getByTestId('message').count()).toBe(2);
+    expect(await ada.title()).toBe('#general · Acme Industries');
+    await ada.screenshot({ path: 'test-results/chat-ada-light.png' });
+    await charles.screenshot({ path: 'test-results/chat-charles-dark.png' });
+    expect(problems).toEqual([]);
+  });
+
+  it('a message of another company appears live with its server; a private notice only to its addressee', async () => {
+    const ada = await open('?as=ada#general');
+    const charles = await open('?as=charles#general');
+    await ada.getByTestId('empty').waitFor();
+    await postToChannel(chat, 'C1', 'key-1', { kind: 'notice', text: 'Only for Ada', visible_to: ['U1'] });
+    await postToChannel(chat, 'C1', 'key-2', { kind: 'message', text: 'Hello from Globex', author: GRACE });
+    for (const page of [ada, charles]) {
+      await message(page, 'Hello from Globex').waitFor();
+      expect(await message(page, 'Hello from Globex').getAttribute('data-server')).toBe('globex.example');
+      expect(await message(page, 'Hello from Globex').getByTestId('server-badge').textContent()).toBe('globex.example');
+    }
+    expect(await message(ada, 'Only for Ada').textContent()).toContain('Only visible to you');
+    expect(await message(charles, 'Only for Ada').count()).toBe(0);
+    await ada.screenshot({ path: 'test-results/chat-remote.png' });
+    expect(problems).toEqual([]);
+  });
+
+  it('markup in a text or a name is shown as it was typed, and nothing of it runs', async () => {
+    const markup = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>';
+    const author = { ...GRACE, display_name: '<b>Grace</b>' };
+    await postToChannel(chat, 'C1', 'key-1', { kind: 'message', text: markup, author });
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('message').waitFor();
+    expect(await ada.getByTestId('message-text').textContent()).toBe(markup);
+    expect(await ada.getByTestId('message').getAttribute('data-author')).toBe('<b>Grace</b>');
+    expect(await ada.locator('#log img, #log b, #log script').count()).toBe(0);
+    expect(await ada.title()).not.toBe('owned');
+  });
+
+  it('after the chat was away, missed messages appear and unsent ones are sent, each once', async () => {
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('empty').waitFor();
+    await chat.close();
+    await ada.getByTestId('banner').getByText('Connection lost').waitFor();
+    await ada.getByTestId('composer').fill('Are you there?');
+    await ada.getByTestId('composer').press('Enter');
+    await ada.getByTestId('retry').waitFor();
+    await ada.screenshot({ path: 'test-results/chat-connection-lost.png' });
+
+    const back = await startChat({ ...options, port: chat.port });
+    chat = back;
+    await postToChannel(back, 'C1', 'key-1', { kind: 'message', text: 'Written meanwhile', author: GRACE });
+    await message(ada, 'Written meanwhile').waitFor();
+    await ada.locator('[data-testid=message][data-state=shown]', { hasText: 'Are you there?' }).waitFor();
+    await sleep(300);
+    expect(await ada.getByTestId('message').count()).toBe(2);
+    expect(await ada.getByTestId('banner').textContent()).toBe('');
+  });
+
+  it('a channel that is not open gets a dot, and loses it when it is read', async () => {
+    const ada = await open('?as=ada#general');
+    const random = ada.getByTestId('channel').filter({ hasText: 'random' });
+    await ada.getByTestId('empty').waitFor();
+    await postToChannel(chat, 'C2', 'key-1', { kind: 'message', text: 'Lunch?', author: GRACE });
+    await ada.locator('[data-channel=random][data-unread=true]').waitFor();
+    expect(await ada.title()).toBe('● #general · Acme Industries');
+    await random.click();
+    await message(ada, 'Lunch?').waitFor();
+    await ada.locator('[data-channel=random][data-unread=false]').waitFor();
+    await ada.goto(`${chat.url}/?as=ada#general`);
+    await ada.locator('[data-channel=random][data-unread=false]').waitFor();
+  });
+
+  it('whoever comes without a name chooses one, and the browser remembers', async () => {
+    const page = await open('');
+    await page.getByTestId('choice').filter({ hasText: 'Charles' }).click();
+    await page.getByTestId('composer').fill('It is me');
+    await page.getByTestId('composer').press('Enter');
+    await message(page, 'It is me').waitFor();
+    await page.goto(chat.url);
+    await message(page, 'It is me').waitFor();
+    expect(await page.getByTestId('identity').inputValue()).toBe('charles');
+    await page.getByTestId('identity').selectOption('ada');
+    await page.waitForURL(/as=ada#general$/);
+    expect(await message(page, 'It is me').getAttribute('data-author')).toBe('Charles Babbage');
+  });
+
+  it('an archived channel takes no messages until it is restored', async () => {
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('archive').click();
+    await ada.getByTestId('archived-note').waitFor();
+    expect(await ada.getByTestId('composer').isVisible()).toBe(false);
+    await ada.getByRole('button', { name: 'Restore' }).click();
+    await ada.getByTestId('composer').waitFor();
+  });
+
+  it('a long history is loaded page by page, and stays where it was read', async () => {
+    for (let n = 1; n <= 120; n++) {
+      await postToChannel(chat, 'C1', `key-${n}`, { kind: 'message', text: `line ${n}.`, author: GRACE });
+    }
+    const ada = await open('?as=ada#general');
+    await message(ada, 'line 120.').waitFor();
+    expect(await message(ada, 'line 120.').isVisible()).toBe(true);
+    await ada.getByRole('button', { name: 'Show earlier messages' }).click();
+    await message(ada, 'line 21.').waitFor({ state: 'attached' });
+    await ada.getByRole('button', { name: 'Show earlier messages' }).click();
+    await message(ada, 'line 1.').waitFor({ state: 'attached' });
+    expect(await ada.getByTestId('message').count()).toBe(120);
+    expect(await ada.getByRole('button', { name: 'Show earlier messages' }).isVisible()).toBe(false);
+  });
+
+  it('on a narrow screen the channels stand in a drawer', async () => {
+    const ada = await open('?as=ada#general', { viewport: { width: 390, height: 780 } });
+    const random = ada.getByTestId('channel').filter({ hasText: 'random' });
+    await ada.getByTestId('empty').waitFor();
+    expect(await random.isVisible()).toBe(false);
+    await ada.getByRole('button', { name: 'Channels and people' }).click();
+    await random.click();
+    await ada.getByRole('heading', { name: '#random', exact: true }).waitFor();
+    await random.waitFor({ state: 'hidden' });
+  });
+});

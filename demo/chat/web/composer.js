@@ -1,0 +1,58 @@
+import { byId } from './dom.js';
+
+/** Where people write. What is not sent yet stays with its channel while they look elsewhere. */
+export class Composer {
+  #onSend;
+  #drafts = new Map();
+  #channelId;
+  #field = byId('composer');
+  #button = byId('send');
+
+  /** @param {(text: string) => void} onSend */
+  constructor(onSend) {
+    this.#onSend = onSend;
+    this.#field.addEventListener('input', () => this.#fit());
+    this.#field.addEventListener('keydown', (event) => {
+      // While an input method composes, Enter chooses a word.
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#send();
+    });
+    byId('composer-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#send();
+      this.focus();
+    });
+  }
+
+  /** @param channel the open channel; an archived one has no composer */
+  show(channel) {
+    byId('composer-form').hidden = channel.archived;
+    byId('archived-note').hidden = !channel.archived;
+    byId('composer-label').textContent = `Message to #${channel.name}`;
+    this.#field.placeholder = `Message #${channel.name}`;
+    if (channel.id === this.#channelId) return;
+    this.#drafts.set(this.#channelId, this.#field.value);
+    this.#channelId = channel.id;
+    this.#field.value = this.#drafts.get(channel.id) ?? '';
+    this.#fit();
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  #send() {
+    const text = this.#field.value.trim();
+    if (text === '') return;
+    this.#field.value = '';
+    this.#fit();
+    this.#onSend(text);
+  }
+
+  #fit() {
+    this.#button.disabled = this.#field.value.trim() === '';
+    this.#field.style.height = 'auto';
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+}

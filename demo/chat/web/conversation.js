@@ -1,0 +1,259 @@
+import { loadHistory } from './chat-api.js';
+import { avatar, byId, element } from './dom.js';
+import { dayKey, messageItems, outboxItem } from './message-list.js';
+
+const NEAR_END_PX = 80;
+
+/** The messages of the open channel: what is loaded of each channel, and how it stands on the page. */
+export class Conversation {
+  #as;
+  #outbox;
+  #marks;
+  #onChange;
+  #histories = new Map();
+  #person;
+  #people = [];
+  #channel;
+  #unreadFrom = 0;
+  #atEnd = true;
+  #paintedDay = '';
+  #scroller = byId('scroller');
+  #list = byId('messages');
+  #resized = new ResizeObserver(() => this.#atEnd && this.#scrollToEnd());
+  #listening = new AbortController();
+
+  /** @param {{ person, people: object[], outbox, marks, onChange: () => void }} options */
+  constructor({ person, people, outbox, marks, onChange }) {
+    this.#as = person.username;
+    this.#person = person;
+    this.#people = people;
+    this.#outbox = outbox;
+    this.#marks = marks;
+    this.#onChange = onChange;
+    const { signal } = this.#listening;
+    this.#scroller.addEventListener('scroll', () => this.#scrolled(), { signal, passive: true });
+    byId('jump').addEventListener('click', () => this.#scrollToEnd(), { signal });
+    byId('earlier').addEventListener('click', () => void this.#loadEarlier(), { signal });
+    document.addEventListener('visibilitychange', () => this.#markRead(), { signal });
+    this.#resized.observe(this.#scroller);
+    this.#resized.observe(byId('thread'));
+  }
+
+  close() {
+    this.#listening.abort();
+    this.#resized.disconnect();
+  }
+
+  async show(channel) {
+    this.#channel = channel;
+    this.#unreadFrom = this.#marks.position(channel.id);
+    this.#atEnd = true;
+    const known = this.#histories.get(channel.id);
+    this.paint();
+    if (!known?.loaded) await this.#load(channel);
+  }
+
+  /** The open channel was archived or restored. */
+  update(channel) {
+    this.#channel = channel;
+    this.paintOutbox();
+  }
+
+  /** A message from the live updates; of any channel. */
+  receive(message) {
+    if (message.client_id) this.#outbox.confirm(message.client_id);
+    const history = this.#histories.get(message.channel_id);
+    const current = message.channel_id === this.#channel?.id;
+    if (history && insert(history.messages, message)) {
+      const mine = message.author?.id === this.#person.id;
+      if (current && mine) this.#unreadFrom = 0;
+      if (current && document.hidden && !byId('log').querySelector('#unread-mark')) {
+        this.#unreadFrom = this.#marks.position(message.channel_id);
+      }
+      if (current && history.loaded) this.#append(history, message, mine);
+    }
+    if (current) this.#markRead();
+    this.#onChange();
+  }
+
+  /** People of other companies who wrote in what is loaded of the open channel. */
+  guests() {
+    const guests = new Map();
+    for (const { author } of this.#messages()) if (author?.server !== undefined) guests.set(author.id, author);
+    return [...guests.values()];
+  }
+
+  /** "Today" is another day after midnight. */
+  refreshDays() {
+    if (this.#paintedDay !== dayKey(Date.now())) this.paint();
+  }
+
+  paint() {
+    const log = byId('log');
+    // What is painted anew has been there before: it is not read out again.
+    log.setAttribute('aria-live', 'off');
+    const messages = this.#messages();
+    this.#list.replaceChildren(...messages.flatMap((message, index) => this.#items(message, messages[index - 1])));
+    this.#paintedDay = dayKey(Date.now());
+    this.paintOutbox();
+    setTimeout(() => log.setAttribute('aria-live', 'polite'), 100);
+    if (this.#atEnd) this.#scrollToEnd();
+  }
+
+  paintOutbox() {
+    if (!this.#channel) return;
+    const items = this.#outbox.of(this.#channel.id).map((entry) =>
+      outboxItem(entry, this.#person, {
+        retry: () => this.#outbox.retry(entry),
+        discard: () => this.#outbox.discard(entry),
+      }),
+    );
+    byId('outbox').replaceChildren(...items);
+    const history = this.#histories.get(this.#channel.id);
+    byId('earlier').hidden = !history?.more;
+    this.#paintEmpty(history, items.length > 0);
+  }
+
+  /** A message of ours was written: it must be seen wherever the reader had scrolled to. */
+  wrote() {
+    this.#scrollToEnd();
+  }
+
+  #messages() {
+    return this.#histories.get(this.#channel?.id)?.messages ?? [];
+  }
+
+  #items(message, previous) {
+    const from = this.#unreadFrom;
+    const first = from > 0 && previous !== undefined && previous.position <= from && message.position > from;
+    return messageItems(message, previous, first && message.author?.id !== this.#person.id);
+  }
+
+  #append(history, message, mine) {
+    const atEnd = this.#atEnd;
+    if (history.messages.at(-1) === message) {
+      this.#list.append(...this.#items(message, history.messages.at(-2)));
+      this.paintOutbox();
+    } else {
+      this.paint();
+    }
+    if (atEnd || mine) this.#scrollToEnd();
+    else byId('jump').hidden = false;
+  }
+
+  async #load(channel) {
+    const history = this.#histories.get(channel.id) ?? { messages: [], more: false, loaded: false, failed: false };
+    this.#histories.set(channel.id, history);
+    history.failed = false;
+    try {
+      const page = await loadHistory(this.#as, channel.id);
+      for (const message of page.messages) insert(history.messages, message);
+      history.more = page.more;
+      history.loaded = true;
+    } catch {
+      history.failed = true;
+    }
+    if (this.#channel?.id !== channel.id) return;
+    this.paint();
+    this.#markRead();
+    this.#scrollToUnread();
+    this.#onChange();
+  }
+
+  async #loadEarlier() {
+    const channel = this.#channel;
+    const history = this.#histories.get(channel?.id);
+    const before = history?.messages[0]?.position;
+    if (!history?.more || before === undefined || history.busy) return;
+    history.busy = true;
+    try {
+      const page = await loadHistory(this.#as, channel.id, before);
+      for (const message of page.messages) insert(history.messages, message);
+      history.more = page.more;
+      if (this.#channel?.id !== channel.id) return;
+      const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+      this.#atEnd = false;
+      this.paint();
+      this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+      this.#onChange();
+    } catch {
+      // The button stays, and so does the banner of the lost connection.
+    } finally {
+      history.busy = false;
+    }
+  }
+
+  #paintEmpty(history, sending) {
+    const empty = byId('empty');
+    const nothing = history !== undefined && history.messages.length === 0 && !sending;
+    empty.hidden = !(nothing && (history.loaded || history.failed));
+    if (empty.hidden) return;
+    if (history.failed) {
+      const again = element('button', { type: 'button', class: 'quiet-button' }, 'Try again');
+      again.addEventListener('click', () => void this.#load(this.#channel));
+      empty.replaceChildren(element('h2', {}, 'The messages could not be loaded'), again);
+      return;
+    }
+    const heading = element('h2', {}, `This is the beginning of #${this.#channel.name}`);
+    if (this.#channel.archived) {
+      empty.replaceChildren(heading, element('p', {}, 'It was archived before anybody wrote here.'));
+      return;
+    }
+    const other = this.#people.find(({ id }) => id !== this.#person.id);
+    empty.replaceChildren(
+      heading,
+      element('p', {}, 'Write something below. Everybody of this company who has the channel open sees it at once.'),
+      other &&
+        element(
+          'p',
+          { class: 'empty-tip' },
+          avatar(other, false, true),
+          element('span', {}, 'Want an answer? Open this channel in another window ', this.#linkAs(other), '.'),
+        ),
+      element(
+        'p',
+        {},
+        'When an administrator shares the channel with another company, their people write here too, with their company’s name beside theirs.',
+      ),
+    );
+  }
+
+  #linkAs(person) {
+    const href = `?as=${encodeURIComponent(person.username)}#${encodeURIComponent(this.#channel.name)}`;
+    return element('a', { href, target: '_blank', rel: 'noopener' }, `as ${person.display_name}`);
+  }
+
+  #markRead() {
+    const last = this.#messages().at(-1);
+    if (!last || document.hidden) return;
+    this.#marks.advance(this.#channel.id, last.position);
+    this.#onChange();
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (this.#atEnd) byId('jump').hidden = true;
+  }
+
+  #scrollToEnd() {
+    this.#atEnd = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    byId('jump').hidden = true;
+  }
+
+  #scrollToUnread() {
+    const mark = document.getElementById('unread-mark');
+    if (!mark || mark.getBoundingClientRect().top >= this.#scroller.getBoundingClientRect().top) return;
+    this.#atEnd = false;
+    mark.scrollIntoView({ block: 'start' });
+  }
+}
+
+/** Keeps the list in the order of the log. @returns {boolean} false when it was there already */
+function insert(messages, message) {
+  const index = messages.findLastIndex(({ position }) => position <= message.position);
+  if (messages[index]?.position === message.position) return false;
+  messages.splice(index + 1, 0, message);
+  return true;
+}

@@ -1,0 +1,156 @@
+import { avatar, element, icon, ICONS } from './dom.js';
+
+const GROUP_MS = 5 * 60_000;
+// A message that waited longer than this on its way says when it was written.
+const LATE_MS = 2 * 60_000;
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: 'long' });
+
+/** What stands before `message` and the message itself: a day separator, the mark of the first unread one. */
+export function messageItems(message, previous, isFirstUnread) {
+  const newDay = !previous || dayKey(previous.time) !== dayKey(message.time);
+  const items = [];
+  if (newDay) items.push(element('li', { class: 'day' }, element('span', {}, dayName(message.time))));
+  if (isFirstUnread) items.push(element('li', { class: 'unread-mark', id: 'unread-mark' }, element('span', {}, 'New')));
+  const grouped = !newDay && !isFirstUnread && belongsTo(message, previous);
+  items.push(message.kind === 'notice' ? noticeItem(message) : messageItem(message, grouped));
+  return items;
+}
+
+/** A message of ours that the server has not shown yet. */
+export function outboxItem(entry, me, { retry, discard }) {
+  const failed = entry.state === 'failed';
+  const item = messageItem({ id: entry.clientId, author: me, text: entry.text, time: entry.time }, false);
+  item.dataset.state = entry.state;
+  item.classList.add(failed ? 'failed' : 'sending');
+  const status = failed
+    ? element(
+        'p',
+        { class: 'delivery', role: 'alert' },
+        `Not sent: ${entry.error} `,
+        element(
+          'button',
+          { type: 'button', class: 'link-button', 'data-testid': 'retry', onclick: retry },
+          'Try again',
+        ),
+        element('button', { type: 'button', class: 'link-button', onclick: discard }, 'Discard'),
+      )
+    : element('p', { class: 'delivery' }, 'Sending…');
+  item.querySelector('.message-body').append(status);
+  return item;
+}
+
+export const dayKey = (time) => new Date(time).toDateString();
+
+function messageItem(message, grouped) {
+  const { author } = message;
+  const remote = author.server !== undefined;
+  const item = shell(message, author.display_name, author.server ?? '');
+  item.dataset.authorId = author.id;
+  if (grouped) item.classList.add('grouped');
+  const gutter = grouped ? time(message, 'gutter-time') : avatar(author, remote);
+  const head = element(
+    'p',
+    { class: grouped ? 'message-head hidden-text' : 'message-head' },
+    element('bdi', { class: 'author' }, author.display_name),
+    remote && serverBadge(author),
+    !grouped && time(message, 'message-time'),
+    !grouped && late(message),
+    message.private && privateMark(),
+  );
+  item.append(
+    element('div', { class: 'gutter' }, gutter),
+    element('div', { class: 'message-body' }, head, text(message)),
+  );
+  return item;
+}
+
+function noticeItem(message) {
+  const item = shell(message, 'Causeway', '');
+  item.classList.add('notice');
+  if (message.private) item.classList.add('private');
+  const head = element(
+    'p',
+    { class: 'message-head' },
+    element('span', { class: 'author' }, 'Causeway'),
+    element('span', { class: 'badge badge-plain' }, 'notice'),
+    time(message, 'message-time'),
+    message.private && privateMark(),
+  );
+  item.append(
+    element(
+      'div',
+      { class: 'gutter' },
+      element('span', { class: 'notice-mark', 'aria-hidden': 'true' }, icon(ICONS.bridge)),
+    ),
+    element('div', { class: 'message-body' }, head, text(message)),
+  );
+  return item;
+}
+
+function shell(message, author, server) {
+  return element('li', {
+    class: 'message',
+    'data-testid': 'message',
+    'data-message-id': message.id,
+    'data-author': author,
+    'data-server': server,
+    'data-kind': message.kind ?? 'message',
+    'data-private': String(message.private ?? false),
+    'data-state': 'shown',
+  });
+}
+
+const text = (message) =>
+  element('p', { class: 'message-text', 'data-testid': 'message-text', dir: 'auto' }, message.text);
+
+const privateMark = () => element('span', { class: 'private-mark' }, icon(ICONS.lock), 'Only visible to you');
+
+const serverBadge = (author) =>
+  element(
+    'span',
+    { class: 'badge', 'data-testid': 'server-badge', title: `${author.id}, of another company` },
+    icon(ICONS.building),
+    element('bdi', {}, author.server),
+  );
+
+function time(message, className) {
+  const moment = new Date(message.time);
+  return element(
+    'time',
+    { class: className, datetime: moment.toISOString(), title: FULL.format(moment) },
+    TIME.format(moment),
+  );
+}
+
+function late(message) {
+  if (message.sent_at === undefined || message.time - message.sent_at < LATE_MS) return undefined;
+  const sameDay = dayKey(message.sent_at) === dayKey(message.time);
+  return element('span', { class: 'late' }, `written ${(sameDay ? TIME : SHORT).format(message.sent_at)}`);
+}
+
+function belongsTo(message, previous) {
+  return (
+    message.kind === 'message' &&
+    previous.kind === 'message' &&
+    message.author.id === previous.author.id &&
+    // A name that changed on its way is shown, not hidden behind the old one.
+    message.author.display_name === previous.author.display_name &&
+    message.private === previous.private &&
+    message.time - previous.time < GROUP_MS &&
+    late(message) === undefined
+  );
+}
+
+function dayName(moment) {
+  const today = new Date();
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (dayKey(moment) === dayKey(today)) return 'Today';
+  if (dayKey(moment) === dayKey(yesterday)) return 'Yesterday';
+  const sameYear = new Date(moment).getFullYear() === today.getFullYear();
+  return (sameYear ? DAY : DAY_OF_YEAR).format(moment);
+}

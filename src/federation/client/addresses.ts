@@ -1,0 +1,57 @@
+import { lookup as dnsLookup } from 'node:dns';
+import { BlockList, type LookupFunction, isIP } from 'node:net';
+
+const PRIVATE = new BlockList();
+// RFC 6890 and what else is not on the public internet.
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const) {
+  PRIVATE.addSubnet(network, prefix, 'ipv4');
+}
+for (const [network, prefix] of [
+  ['::', 128],
+  ['::1', 128],
+  ['64:ff9b::', 96],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+] as const) {
+  PRIVATE.addSubnet(network, prefix, 'ipv6');
+}
+PRIVATE.addSubnet('::ffff:0:0', 96, 'ipv6');
+
+/** Whether an address is private, loopback, link-local or otherwise not of the public internet. */
+export function isPrivateAddress(address: string): boolean {
+  const mapped = /^::ffff:([0-9.]+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return PRIVATE.check(mapped, 'ipv4');
+  return PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** A look-up that gives public addresses alone, so that a name cannot lead a request into our own network. */
+export const publicLookup: LookupFunction = (hostname, options, callback) => {
+  dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) {
+      callback(error, []);
+      return;
+    }
+    const allowed = addresses.filter(({ address }) => !isPrivateAddress(address));
+    const [first] = allowed;
+    if (first === undefined) {
+      callback(new Error(`${hostname} has no public address (FEDERATION_PRIVATE_ADDRESSES)`), []);
+    } else if (options.all) {
+      callback(null, allowed);
+    } else {
+      callback(null, first.address, first.family);
+    }
+  });
+};

@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type EventId,
+  type JsonValue,
+  type Lpdu,
+  type ParsedJson,
+  type Pdu,
+  ROOM_VERSIONS,
+  type RoomId,
+  type ServerName,
+  type UserId,
+  type VerifyKeys,
+  eventIdOf,
+  federationPath,
+  isJsonObject,
+  requiredSigners,
+} from '../../protocol/index.js';
+import { type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
+import { FederationClient } from './federation-client.js';
+import { RemoteKeys } from './remote-keys.js';
+
+const NO_KEYS: VerifyKeys = new Map();
+
+/** `rooms`' way to other servers, over the federation API. */
+@Injectable()
+export class FederationRemoteServers extends RemoteServers {
+  constructor(
+    private readonly client: FederationClient,
+    private readonly keys: RemoteKeys,
+  ) {
+    super();
+  }
+
+  async keysFor(events: readonly (Pdu | Lpdu)[]): Promise<(server: ServerName) => VerifyKeys> {
+    const wanted = new Map<ServerName, Set<string>>();
+    for (const event of events) {
+      for (const server of requiredSigners(event)) {
+        const ids = wanted.get(server) ?? new Set();
+        for (const keyId of Object.keys(event.signatures[server] ?? {})) ids.add(keyId);
+        wanted.set(server, ids);
+      }
+    }
+    const found = new Map<ServerName, VerifyKeys>();
+    await Promise.all(
+      [...wanted].map(async ([server, ids]) => found.set(server, await this.keys.eventKeys(server, [...ids]))),
+    );
+    return (server) => found.get(server) ?? NO_KEYS;
+  }
+
+  async makeJoin(hub: ServerName, roomId: RoomId, userId: UserId): Promise<{ roomVersion: string | undefined }> {
+    const versions = ROOM_VERSIONS.map((version) => `ver=${encodeURIComponent(version)}`).join('&');
+    const { value } = await this.client.send(hub, {
+      method: 'GET',
+      path: `${federationPath('make_join', roomId, userId)}?${versions}`,
+    });
+    const version = isJsonObject(value) ? value.room_version : undefined;
+    return { roomVersion: typeof version === 'string' ? version : undefined };
+  }
+
+  sendJoin(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson> {
+    return this.post(hub, federationPath('send_join', txnId), lpdu);
+  }
+
+  async makeLeave(hub: ServerName, roomId: RoomId, userId: UserId): Promise<void> {
+    await this.client.send(hub, { method: 'GET', path: federationPath('make_leave', roomId, userId) });
+  }
+
+  async sendLeave(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<void> {
+    await this.post(hub, federationPath('send_leave', txnId), lpdu);
+  }
+
+  sendInvite(server: ServerName, invite: InviteRequest, txnId: EventId): Promise<ParsedJson> {
+    const { event, strippedState, roomVersion } = invite;
+    const body = { event, invite_room_state: strippedState, room_version: roomVersion };
+    return this.post(server, federationPath('invite', txnId), body);
+  }
+
+  backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson> {
+    const query = `v=${encodeURIComponent(from)}&limit=${String(limit)}`;
+    return this.client.send(hub, { method: 'GET', path: `${federationPath('backfill', roomId)}?${query}` });
+  }
+
+  async sendPdu(server: ServerName, pdu: Pdu): Promise<void> {
+    const value = { pdus: [pdu] };
+    const path = federationPath('send', eventIdOf(pdu));
+    await this.client.send(server, { method: 'PUT', path, body: { text: JSON.stringify(value), value } });
+  }
+
+  private post(server: ServerName, path: string, value: JsonValue): Promise<ParsedJson> {
+    return this.client.send(server, { method: 'POST', path, body: { text: JSON.stringify(value), value } });
+  }
+}
