@@ -2,12 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DatabaseLocation } from '../config/index.js';
 import { Database } from './database.js';
 import { ENTITIES } from './entities/index.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { SnakeCaseNaming } from './naming.js';
-
-export type DatabaseLocation = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
 
 const MIGRATION_LOCK = 0x43_57_41_59; // any constant: the key of the advisory lock
 const MIGRATION_LOCK_TIMEOUT_MS = 60_000;

@@ -1,7 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import type { DatabaseLocation } from '../config/index.js';
 import { Clock, SystemClock } from './clock.js';
 import { Database } from './database.js';
-import { type DatabaseLocation, openDatabase } from './open-database.js';
+import { openDatabase } from './open-database.js';
 import { Sequence } from './sequence.js';
 import { Wakeups } from './wakeups.js';
 

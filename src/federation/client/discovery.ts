@@ -21,7 +21,9 @@ export interface Target {
 }
 
 /** GET https://<hostname>/.well-known/matrix/server: the body of a 200 and its max-age in ms; undefined for anything else. */
-export type FetchWellKnown = (hostname: string) => Promise<{ body: Uint8Array; maxAgeMs: number | undefined } | undefined>;
+export type FetchWellKnown = (
+  hostname: string,
+) => Promise<{ body: Uint8Array; maxAgeMs: number | undefined } | undefined>;
 
 /** LM-04 §Resolving Server Names, with FEDERATION_PEERS before it. */
 export class Discovery {
@@ -42,7 +44,9 @@ export class Discovery {
     if (cached !== undefined) return cached;
     const delegation = await this.delegation(hostname);
     const found = await this.delegated(delegation.server ?? server);
-    this.cache.set(server, found, { ttl: delegation.server === undefined ? Math.min(SRV_MS, delegation.ttl) : delegation.ttl });
+    this.cache.set(server, found, {
+      ttl: delegation.server === undefined ? Math.min(SRV_MS, delegation.ttl) : delegation.ttl,
+    });
     return found;
   }
 

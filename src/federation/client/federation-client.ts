@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
@@ -52,8 +51,8 @@ export class FederationClient implements OnApplicationShutdown {
     private readonly identity: ServerIdentity,
     private readonly policy: FederationPolicy,
   ) {
-    const { federationCaPath, peers } = configuration;
-    this.ca = [...rootCertificates, ...(federationCaPath === undefined ? [] : [readFileSync(federationCaPath, 'utf8')])];
+    const { federationCa, peers } = configuration;
+    this.ca = [...rootCertificates, ...(federationCa === undefined ? [] : [federationCa])];
     this.discovery = new Discovery(peers, (hostname) => this.fetchWellKnown(hostname));
   }
 
@@ -116,7 +115,9 @@ export class FederationClient implements OnApplicationShutdown {
     return agent;
   }
 
-  private async fetchWellKnown(hostname: string): Promise<{ body: Uint8Array; maxAgeMs: number | undefined } | undefined> {
+  private async fetchWellKnown(
+    hostname: string,
+  ): Promise<{ body: Uint8Array; maxAgeMs: number | undefined } | undefined> {
     let url = new URL(`https://${hostname}/.well-known/matrix/server`);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const target = { origin: url.origin, tlsName: url.hostname, hostHeader: url.host, trusted: false };

@@ -1,0 +1,176 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { parse as parseYaml } from 'yaml';
+import { DEFAULT_ROOM_VERSION, type ServerName, parseServerName } from '../protocol/index.js';
+import { SETTINGS, Settings } from './settings.js';
+import { asBoolean, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
+
+const PREFIX = 'CAUSEWAY_';
+const DEFAULT_FILE = 'causeway.yaml';
+/** Variables with our prefix that are no settings: where the file is, and what the tests may rely on. */
+const RESERVED = new Set(['CONFIG', 'REQUIRE', 'SHARED']);
+
+export interface Listen {
+  host: string;
+  port: number;
+}
+
+export type DatabaseLocation = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
+
+export interface PlatformSettings {
+  kind: 'http';
+  workspace: string;
+  url: URL;
+  token?: string;
+  tokenFile?: string;
+}
+
+/** What is wrong with the configuration: one sentence that names the key. */
+export class ConfigurationError extends Error {}
+
+/** The configuration of one gateway, complete and checked. The keys are documented in docs/configuration.md. */
+export class Configuration {
+  readonly serverName!: ServerName;
+  readonly database!: DatabaseLocation;
+  readonly federationListen!: Listen;
+  /** PEM texts; undefined: plain HTTP. */
+  readonly federationTls: { cert: string; key: string } | undefined;
+  /** PEM text. */
+  readonly federationCa: string | undefined;
+  readonly peers!: ReadonlyMap<string, URL>;
+  readonly allow!: readonly string[];
+  readonly deny!: readonly string[];
+  readonly privateAddresses!: boolean;
+  readonly announceLinearized!: boolean;
+  readonly wellKnownServer: ServerName | undefined;
+  readonly adminListen!: Listen;
+  readonly adminToken!: string;
+  readonly platforms!: readonly (PlatformSettings & { token: string })[];
+  readonly botLocalpart!: string;
+  readonly roomVersion!: string;
+  readonly signingKeySecret: string | undefined;
+  readonly logLevel!: string;
+
+  constructor(values: Configuration) {
+    Object.assign(this, values);
+  }
+}
+
+/**
+ * Reads `causeway.yaml` (or the file that CAUSEWAY_CONFIG names) in `directory`, and CAUSEWAY_… of the environment over it.
+ * Throws ConfigurationError.
+ */
+export function loadConfiguration(env: NodeJS.ProcessEnv, directory: string): Configuration {
+  const raw = new Map([...fromFile(env, directory), ...fromEnvironment(env)]);
+  for (const key of raw.keys()) {
+    if (!SETTINGS.some((setting) => setting.key === key)) throw new ConfigurationError(unknownKey(key));
+  }
+  const settings = plainToInstance(Settings, Object.fromEntries(raw));
+  const [fault] = validateSync(settings);
+  if (fault !== undefined) {
+    const [sentence] = Object.values(fault.constraints ?? {});
+    const missing = raw.has(fault.property) ? '' : ', and it is not set';
+    throw new ConfigurationError(`${sentence ?? `${fault.property} is wrong`}${missing}.`);
+  }
+  return complete(settings, directory);
+}
+
+function complete(settings: Settings, directory: string): Configuration {
+  const serverName = parseServerName(settings.SERVER_NAME);
+  const database = parseDatabaseUrl(settings.DATABASE_URL ?? 'sqlite:data/causeway.sqlite');
+  const federationListen = parseListen(settings.FEDERATION_LISTEN ?? '0.0.0.0:8448');
+  const adminListen = parseListen(settings.ADMIN_LISTEN ?? '127.0.0.1:8449');
+  if (!serverName || !database || !federationListen || !adminListen) throw new Error('settings were not validated');
+  const cert = pem('FEDERATION_TLS_CERT', settings.FEDERATION_TLS_CERT, directory);
+  const key = pem('FEDERATION_TLS_KEY', settings.FEDERATION_TLS_KEY, directory);
+  if ((cert === undefined) !== (key === undefined)) {
+    const [present, absent] = key === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
+    throw new ConfigurationError(`FEDERATION_TLS_${absent} must be set, because FEDERATION_TLS_${present} is.`);
+  }
+  return new Configuration({
+    serverName,
+    database: database.kind === 'sqlite' ? { ...database, path: resolve(directory, database.path) } : database,
+    federationListen,
+    federationTls: cert === undefined || key === undefined ? undefined : { cert, key },
+    federationCa: pem('FEDERATION_CA', settings.FEDERATION_CA, directory),
+    peers: asPeers(settings.FEDERATION_PEERS) ?? new Map(),
+    allow: asList(settings.FEDERATION_ALLOW) ?? [],
+    deny: asList(settings.FEDERATION_DENY) ?? [],
+    privateAddresses: asBoolean(settings.FEDERATION_PRIVATE_ADDRESSES) ?? false,
+    announceLinearized: asBoolean(settings.FEDERATION_ANNOUNCE_LINEARIZED) ?? true,
+    wellKnownServer: parseServerName(settings.FEDERATION_WELL_KNOWN),
+    adminListen,
+    adminToken: settings.ADMIN_TOKEN,
+    platforms: (asPlatforms(settings.PLATFORMS) ?? []).map((platform) => ({
+      ...platform,
+      token: platform.token ?? readText('PLATFORMS token_file', resolve(directory, platform.tokenFile ?? '')),
+    })),
+    botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
+    roomVersion: settings.ROOM_VERSION ?? DEFAULT_ROOM_VERSION,
+    signingKeySecret: settings.SIGNING_KEY_SECRET,
+    logLevel: settings.LOG_LEVEL ?? 'info',
+  });
+}
+
+function fromFile(env: NodeJS.ProcessEnv, directory: string): Map<string, unknown> {
+  const named = env[`${PREFIX}CONFIG`];
+  const path = resolve(directory, named ?? DEFAULT_FILE);
+  if (named === undefined && !existsSync(path)) return new Map();
+  const text = readText('CAUSEWAY_CONFIG', path);
+  let content: unknown;
+  try {
+    content = parseYaml(text);
+  } catch (error) {
+    throw new ConfigurationError(`CAUSEWAY_CONFIG: ${path} is no YAML: ${firstLine(error)}.`);
+  }
+  if (content === null) return new Map();
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    throw new ConfigurationError(`CAUSEWAY_CONFIG: ${path} must be a list of "key: value" lines.`);
+  }
+  return resolveFiles(new Map(Object.entries(content).map(([key, value]) => [key.toUpperCase(), value])), directory);
+}
+
+function fromEnvironment(env: NodeJS.ProcessEnv): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(env)) {
+    const key = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : undefined;
+    if (key !== undefined && value !== undefined && !RESERVED.has(key)) values.set(key, value);
+  }
+  return resolveFiles(values, process.cwd());
+}
+
+/** `KEY_FILE: path` is `KEY: what stands in the file`. */
+function resolveFiles(values: Map<string, unknown>, directory: string): Map<string, unknown> {
+  const out = new Map<string, unknown>();
+  for (const [name, value] of values) {
+    const key = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : name;
+    if (key !== name && values.has(key))
+      throw new ConfigurationError(`${key} must be set once: it is, and ${name} too.`);
+    out.set(key, key === name ? value : readText(name, resolve(directory, String(value))));
+  }
+  return out;
+}
+
+function pem(key: string, value: string | undefined, directory: string): string | undefined {
+  if (value === undefined) return undefined;
+  const text = value.startsWith('-----BEGIN') ? value : readText(key, resolve(directory, value));
+  if (!text.includes('-----BEGIN')) throw new ConfigurationError(`${key} must be a PEM file, and ${value} is none.`);
+  return text;
+}
+
+function readText(key: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new ConfigurationError(`${key} must name a readable file: ${firstLine(error)}.`);
+  }
+}
+
+function unknownKey(key: string): string {
+  return `${key} is no setting of Causeway: remove it, or see docs/configuration.md for the right name.`;
+}
+
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';

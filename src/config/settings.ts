@@ -1,0 +1,183 @@
+import 'reflect-metadata';
+import { IsOptional, ValidateBy } from 'class-validator';
+import { ROOM_VERSIONS, parseServerName, parseUserId } from '../protocol/index.js';
+import { asBoolean, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
+
+export interface SettingDocument {
+  key: string;
+  about: string;
+  defaultText: string;
+}
+
+const documents: SettingDocument[] = [];
+
+interface SettingOptions {
+  /** What the default is, in words or as a value; absent: the key must be set. */
+  default?: string;
+  /** The value is right. */
+  accepts: (value: unknown) => boolean;
+  /** What a right value is: ends the sentence “KEY must be …”. */
+  must: string;
+}
+
+/** One key of the configuration: what it means, what it may be. The manual is made from these. */
+function Setting(about: string, { accepts, must, ...rest }: SettingOptions): PropertyDecorator {
+  return (target, key) => {
+    const name = String(key);
+    documents.push({ key: name, about, defaultText: rest.default ?? 'required' });
+    if (rest.default !== undefined) IsOptional()(target, key);
+    ValidateBy({
+      name: 'setting',
+      validator: { validate: accepts, defaultMessage: () => `${name} must be ${must}` },
+    })(target, key);
+  };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const atLeast =
+  (length: number) =>
+  (value: unknown): boolean =>
+    isText(value) && value.length >= length;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** The configuration as it is written: key by key, before it is made into a Configuration. */
+export class Settings {
+  @Setting('The domain of this server: users are `@name:SERVER_NAME`. It can never change.', {
+    accepts: (value) => parseServerName(value) !== undefined,
+    must: 'a host name, with a port if need be, such as chat.company.example',
+  })
+  SERVER_NAME!: string;
+
+  @Setting('`sqlite:PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE` for several gateways.', {
+    default: 'sqlite:data/causeway.sqlite',
+    accepts: (value) => parseDatabaseUrl(value) !== undefined,
+    must: 'sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE',
+  })
+  DATABASE_URL?: string;
+
+  @Setting('Where other servers reach us: `HOST:PORT`.', {
+    default: '0.0.0.0:8448',
+    accepts: (value) => parseListen(value) !== undefined,
+    must: 'HOST:PORT, such as 0.0.0.0:8448',
+  })
+  FEDERATION_LISTEN?: string;
+
+  @Setting('TLS certificate (chain) for `FEDERATION_LISTEN`: the path of a PEM file, or PEM text.', {
+    default: 'plain HTTP, for a reverse proxy that ends TLS 1.3',
+    accepts: isText,
+    must: 'the path of a PEM file',
+  })
+  FEDERATION_TLS_CERT?: string;
+
+  @Setting('Private key of that certificate: the path of a PEM file, or PEM text.', {
+    default: 'as above',
+    accepts: isText,
+    must: 'the path of a PEM file',
+  })
+  FEDERATION_TLS_KEY?: string;
+
+  @Setting('A further certificate authority that we trust in other servers: the path of a PEM file, or PEM text.', {
+    default: 'none',
+    accepts: isText,
+    must: 'the path of a PEM file',
+  })
+  FEDERATION_CA?: string;
+
+  @Setting('Where servers are, instead of discovery: `{"other.example": "https://10.0.0.7:8448"}`.', {
+    default: 'none',
+    accepts: (value) => asPeers(value) !== undefined,
+    must: 'a JSON object of server names and base URLs, such as {"other.example": "https://10.0.0.7:8448"}',
+  })
+  FEDERATION_PEERS?: unknown;
+
+  @Setting('Servers that may federate with us: a list of globs, such as `*.partner.example`.', {
+    default: 'everybody',
+    accepts: (value) => asList(value) !== undefined,
+    must: 'a list of server names, separated by commas, in which * and ? may stand',
+  })
+  FEDERATION_ALLOW?: unknown;
+
+  @Setting('Servers that may not, whatever `FEDERATION_ALLOW` says.', {
+    default: 'nobody',
+    accepts: (value) => asList(value) !== undefined,
+    must: 'a list of server names, separated by commas, in which * and ? may stand',
+  })
+  FEDERATION_DENY?: unknown;
+
+  @Setting('`true`: other servers may be at private, loopback and link-local addresses.', {
+    default: 'false',
+    accepts: (value) => asBoolean(value) !== undefined,
+    must: 'true or false',
+  })
+  FEDERATION_PRIVATE_ADDRESSES?: unknown;
+
+  @Setting(
+    '`false`: do not say `m.linearized` in our keys, so that a dual-stack Matrix server can be our participant.',
+    {
+      default: 'true',
+      accepts: (value) => asBoolean(value) !== undefined,
+      must: 'true or false',
+    },
+  )
+  FEDERATION_ANNOUNCE_LINEARIZED?: unknown;
+
+  @Setting('What `/.well-known/matrix/server` answers: where the servers of the world find us.', {
+    default: 'no such page',
+    accepts: (value) => parseServerName(value) !== undefined,
+    must: 'a host name with a port, such as matrix.company.example:443',
+  })
+  FEDERATION_WELL_KNOWN?: string;
+
+  @Setting('Where the admin API listens: `HOST:PORT`. Keep it away from the internet.', {
+    default: '127.0.0.1:8449',
+    accepts: (value) => parseListen(value) !== undefined,
+    must: 'HOST:PORT, such as 127.0.0.1:8449',
+  })
+  ADMIN_LISTEN?: string;
+
+  @Setting('Bearer token of the admin API, at least 16 characters.', {
+    accepts: atLeast(16),
+    must: 'a secret of at least 16 characters',
+  })
+  ADMIN_TOKEN!: string;
+
+  @Setting(
+    'The chats that are bridged: `[{"kind": "http", "workspace": "acme", "url": "https://chat.company.example/causeway", "token": "…"}]`, or `token_file` for the path of a file.',
+    {
+      default: 'none',
+      accepts: (value) => asPlatforms(value) !== undefined,
+      must: 'a list of {kind: http, workspace, url, token or token_file}, each workspace once',
+    },
+  )
+  PLATFORMS?: unknown;
+
+  @Setting('Our own user who invites the people of this company into bridged rooms.', {
+    default: 'causeway',
+    accepts: (value) => parseUserId(`@${String(value)}:a`) !== undefined,
+    must: 'a name of lower-case letters, digits and . _ = / + -',
+  })
+  BOT_LOCALPART?: string;
+
+  @Setting('Room version of new rooms.', {
+    default: ROOM_VERSIONS[0] ?? '',
+    accepts: (value) => ROOM_VERSIONS.includes(String(value)),
+    must: `one of ${ROOM_VERSIONS.join(', ')}`,
+  })
+  ROOM_VERSION?: string;
+
+  @Setting('Seals our signing keys in the database, at least 16 characters.', {
+    default: 'not sealed',
+    accepts: atLeast(16),
+    must: 'a secret of at least 16 characters',
+  })
+  SIGNING_KEY_SECRET?: string;
+
+  @Setting(`One of ${LOG_LEVELS.join(', ')}.`, {
+    default: 'info',
+    accepts: (value) => LOG_LEVELS.includes(String(value)),
+    must: `one of ${LOG_LEVELS.join(', ')}`,
+  })
+  LOG_LEVEL?: string;
+}
+
+export const SETTINGS: readonly SettingDocument[] = documents;
