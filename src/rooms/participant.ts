@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { LpduOutEntity, PendingPduEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
@@ -17,7 +17,6 @@ import {
   buildLpdu,
   isJsonObject,
   roomVersion,
-  serverOfRoom,
 } from '../protocol/index.js';
 import { Incidents } from './incidents.js';
 import { type NewEvent, stateNeededBy, templateOf } from './new-event.js';
@@ -36,6 +35,11 @@ export interface Submitted {
   lpduHash: string;
 }
 
+export type RefusalListener = (
+  manager: EntityManager,
+  refused: { lpduHash: string; roomId: RoomId; reason: string },
+) => Promise<void>;
+
 /** The hub's answer does not hold what it must; nothing of it was kept. */
 export class BadHubAnswer extends Error {}
 
@@ -43,6 +47,7 @@ export class BadHubAnswer extends Error {}
 @Injectable()
 export class Participant {
   private readonly logger = new Logger('Participant');
+  private readonly refusalListeners: RefusalListener[] = [];
 
   constructor(
     private readonly identity: ServerIdentity,
@@ -86,6 +91,23 @@ export class Participant {
       this.wakeups.wake('destination', room.hubServer);
     });
     return { lpduHash };
+  }
+
+  onRefused(listener: RefusalListener): void {
+    this.refusalListeners.push(listener);
+  }
+
+  /** LPDUs that the hub took: their echoes will complete them. Those that are completed already have no row any more. */
+  async noteSent(manager: EntityManager, lpduHashes: readonly string[]): Promise<void> {
+    await manager.update(LpduOutEntity, { lpduHash: In([...lpduHashes]), state: 'pending' }, { state: 'sent' });
+  }
+
+  /** An LPDU that the hub will never append. Whoever sent it learns of it in the same transaction. */
+  async noteRefused(manager: EntityManager, lpduHash: string, reason: string): Promise<void> {
+    const row = await manager.findOneBy(LpduOutEntity, { lpduHash });
+    if (row === null || row.state === 'refused') return;
+    await manager.update(LpduOutEntity, { lpduHash }, { state: 'refused', refusal: reason });
+    for (const listener of this.refusalListeners) await listener(manager, { lpduHash, roomId: row.roomId, reason });
   }
 
   /** Whether a membership change of a user is on its way to the hub. */
@@ -375,6 +397,3 @@ function algorithmsOf(version: string | undefined) {
   if (algorithms === undefined) throw new BadHubAnswer(`room version ${String(version)} is not known here`);
   return algorithms;
 }
-
-/** Where to look for the hub of a room of which only the id is known (LM-04 §Hub Selection). */
-export const likelyHub = (roomId: RoomId): ServerName => serverOfRoom(roomId);

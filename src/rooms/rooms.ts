@@ -1,0 +1,252 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Configuration } from '../config/index.js';
+import { Clock } from '../persistence/clock.js';
+import { Database } from '../persistence/database.js';
+import { InviteEntity, type LpduOutEntity, RoomEntity } from '../persistence/entities/index.js';
+import {
+  type EventId,
+  type RoomId,
+  type ServerName,
+  type UserId,
+  eventIdOf,
+  parseUserId,
+  serverOfRoom,
+  serverOfUser,
+} from '../protocol/index.js';
+import { Hub, type JoinRule } from './hub.js';
+import type { NewEvent } from './new-event.js';
+import { EventTooLarge, Participant } from './participant.js';
+import { RemoteServers } from './remote-servers.js';
+import { type AppendedEvent, type Outcome, type Refusal, RoomLog, UnknownRoom } from './room-log.js';
+import { RoomReader } from './room-reader.js';
+
+/** What became of an event of one of our users. `submitted`: it waits for the hub, by whose echo it is appended. */
+export type Sent =
+  | { kind: 'appended'; eventId: EventId; position: number }
+  | { kind: 'submitted'; lpduHash: string }
+  | { kind: 'refused'; refusal: Refusal };
+
+export type SettleSent = (manager: EntityManager, sent: Sent) => Promise<void>;
+
+/** A membership change that the room does not allow. */
+export class RoomRefusal extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(refusal.reason);
+  }
+}
+
+/** What our users do in rooms, whoever the hub is. */
+@Injectable()
+export class Rooms implements OnModuleInit {
+  /** The gateway's own user, who invites the people of the company into bridged rooms. */
+  readonly bot: UserId;
+  private readonly serverName: ServerName;
+  private readonly defaultVersion: string;
+
+  constructor(
+    configuration: Configuration,
+    private readonly database: Database,
+    private readonly log: RoomLog,
+    private readonly reader: RoomReader,
+    private readonly hub: Hub,
+    private readonly participant: Participant,
+    private readonly remote: RemoteServers,
+    private readonly clock: Clock,
+  ) {
+    const bot = parseUserId(`@${configuration.botLocalpart}:${configuration.serverName}`);
+    if (bot === undefined) throw new Error('BOT_LOCALPART and SERVER_NAME make no user id');
+    this.bot = bot;
+    this.serverName = configuration.serverName;
+    this.defaultVersion = configuration.roomVersion;
+  }
+
+  onModuleInit(): void {
+    this.log.onAppend((manager, events) => this.noteDepartures(manager, events));
+  }
+
+  /** Makes a room of which we are the hub; rejects with RemoteRefusal or RemoteUnavailable when an invite fails. */
+  async create(options: { creator?: UserId; name?: string; joinRule?: JoinRule; version?: string }): Promise<RoomId> {
+    const { creator = this.bot, name, joinRule = 'invite', version = this.defaultVersion } = options;
+    return this.hub.createRoom({ creator, version, joinRule, ...(name === undefined ? {} : { name }) });
+  }
+
+  /**
+   * Appends an event (as the hub), or queues it for the hub. `settle` is committed with it, and told of a refusal too.
+   * Rejects with UnknownRoom, or when the database failed.
+   */
+  async send(event: NewEvent, settle?: SettleSent): Promise<Sent> {
+    const room = await this.room(event.roomId);
+    if (room.role === 'hub') {
+      const outcome = await this.hub.sendOwn(
+        room,
+        event,
+        (manager, done) => settle?.(manager, toSent(done)) ?? NOTHING,
+      );
+      return toSent(outcome);
+    }
+    try {
+      if (room.standing === 'left') return await this.refuse(NOT_IN_ROOM, settle);
+      const { lpduHash } = await this.participant.submit(
+        room,
+        event,
+        (manager, submitted) => settle?.(manager, { kind: 'submitted', ...submitted }) ?? NOTHING,
+      );
+      return { kind: 'submitted', lpduHash };
+    } catch (error) {
+      if (!(error instanceof EventTooLarge)) throw error;
+      return this.refuse({ rule: 'size', reason: error.message }, settle);
+    }
+  }
+
+  /**
+   * Makes one of our users a member of a room in which our bot is. Resolves when that is appended, or queued before anything
+   * that is sent later; rejects with RoomRefusal when the room does not allow it.
+   */
+  async ensureJoined(roomId: RoomId, userId: UserId, displayName: string): Promise<void> {
+    const room = await this.room(roomId);
+    const membership = await this.reader.membership(roomId, userId);
+    if (membership === 'join') return;
+    if (room.role === 'participant' && (await this.participant.hasPendingMembership(roomId, userId))) return;
+    if (membership !== 'invite' && !(await this.isPublic(roomId))) {
+      await this.change({ ...memberEvent(roomId, this.bot, userId, 'invite') });
+    }
+    await this.change(memberEvent(roomId, userId, userId, 'join', displayName));
+  }
+
+  /** Rejects with RoomRefusal, RemoteRefusal (the invited server says no) or RemoteUnavailable. */
+  async invite(roomId: RoomId, userId: UserId, sender: UserId = this.bot): Promise<void> {
+    const room = await this.room(roomId);
+    const event = memberEvent(roomId, sender, userId, 'invite');
+    if (room.role === 'hub') {
+      const sent = toSent(await this.hub.invite(room, event));
+      if (sent.kind === 'refused') throw new RoomRefusal(sent.refusal);
+      return;
+    }
+    const target = serverOfUser(userId);
+    if (target === this.serverName || (await this.reader.hasJoinedUser(roomId, target))) {
+      await this.change(event);
+      return;
+    }
+    const lpdu = this.participant.lpduFor(room.hubServer, event);
+    const strippedState = await this.hub.strippedState(roomId);
+    await this.remote.sendInvite(
+      room.hubServer,
+      { event: lpdu, strippedState, roomVersion: room.version },
+      eventIdOf(lpdu),
+    );
+  }
+
+  /**
+   * Joins one of our users: by the handshake with the hub when none of us is in the room (LM-04 §Joins).
+   * Rejects with RoomRefusal, RemoteRefusal, RemoteUnavailable or BadHubAnswer.
+   */
+  async join(roomId: RoomId, userId: UserId = this.bot, displayName?: string, via?: ServerName): Promise<void> {
+    const room = await this.reader.room(roomId);
+    const event = memberEvent(roomId, userId, userId, 'join', displayName);
+    if (room !== null && room.standing === 'joined') {
+      await this.change(event);
+      return;
+    }
+    const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
+    const hub = via ?? invite?.hubServer ?? serverOfRoom(roomId);
+    await this.participant.join(roomId, hub, event);
+    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
+  }
+
+  /** Leaves a room, or rejects an invite. */
+  async leave(roomId: RoomId, userId: UserId = this.bot): Promise<void> {
+    const room = await this.reader.room(roomId);
+    const event = memberEvent(roomId, userId, userId, 'leave');
+    if (room !== null && room.standing === 'joined') {
+      await this.change(event);
+      return;
+    }
+    const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
+    if (invite === null) throw new UnknownRoom(roomId);
+    await this.remote.makeLeave(invite.hubServer, roomId, userId);
+    const lpdu = this.participant.lpduFor(invite.hubServer, event);
+    await this.remote.sendLeave(invite.hubServer, lpdu, eventIdOf(lpdu));
+    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
+  }
+
+  /** Invites of our users to rooms that we are not in. */
+  invites(): Promise<InviteEntity[]> {
+    return this.database.read.find(InviteEntity, { order: { receivedAt: 'ASC' } });
+  }
+
+  /** Keeps an invite that another server made (its event is verified by the caller). */
+  async keepInvite(invite: Omit<InviteEntity, 'receivedAt'>): Promise<void> {
+    const row = { ...invite, receivedAt: this.clock.now() };
+    await this.database.transaction((manager) => manager.upsert(InviteEntity, row, ['roomId', 'userId']));
+  }
+
+  /** Called in the transaction in which a hub's refusal of an LPDU of ours is recorded. */
+  onRefused(
+    listener: (
+      manager: EntityManager,
+      refused: Pick<LpduOutEntity, 'lpduHash' | 'roomId'> & { reason: string },
+    ) => Promise<void>,
+  ): void {
+    this.participant.onRefused(listener);
+  }
+
+  private async change(event: NewEvent): Promise<void> {
+    const sent = await this.send(event);
+    if (sent.kind === 'refused') throw new RoomRefusal(sent.refusal);
+  }
+
+  private async refuse(refusal: Refusal, settle: SettleSent | undefined): Promise<Sent> {
+    const sent: Sent = { kind: 'refused', refusal };
+    await this.database.transaction(async (manager) => settle?.(manager, sent));
+    return sent;
+  }
+
+  private async isPublic(roomId: RoomId): Promise<boolean> {
+    const rule = await this.reader.stateEvent(roomId, 'm.room.join_rules', '');
+    return rule?.pdu.content.join_rule === 'public';
+  }
+
+  private async room(roomId: RoomId): Promise<RoomEntity> {
+    const room = await this.reader.room(roomId);
+    if (room === null || room.standing === 'joining') throw new UnknownRoom(roomId);
+    return room;
+  }
+
+  /** A participant's room without a user of ours is one that we have left: nothing more comes. */
+  private async noteDepartures(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
+    for (const { roomId, pdu, rejected } of events) {
+      const member = pdu.type === 'm.room.member' && !rejected ? parseUserId(pdu.state_key) : undefined;
+      if (member === undefined || serverOfUser(member) !== this.serverName) continue;
+      if (await this.reader.hasJoinedUser(roomId, this.serverName)) continue;
+      await manager.update(RoomEntity, { roomId, role: 'participant', standing: 'joined' }, { standing: 'left' });
+    }
+  }
+}
+
+const NOTHING = Promise.resolve();
+const NOT_IN_ROOM: Refusal = { rule: 'membership', reason: 'we are not in this room any more' };
+
+function memberEvent(
+  roomId: RoomId,
+  sender: UserId,
+  target: UserId,
+  membership: 'invite' | 'join' | 'leave',
+  displayName?: string,
+): NewEvent {
+  const content = { membership, ...(displayName === undefined ? {} : { displayname: displayName }) };
+  return { roomId, sender, type: 'm.room.member', stateKey: target, content };
+}
+
+function toSent(outcome: Outcome): Sent {
+  switch (outcome.kind) {
+    case 'appended':
+      return { kind: 'appended', eventId: outcome.event.eventId, position: outcome.event.position };
+    case 'known':
+      return { kind: 'appended', eventId: outcome.eventId, position: outcome.position };
+    case 'refused':
+      return outcome;
+    case 'gap':
+      throw new Error('an event of our own has no gap before it');
+  }
+}
