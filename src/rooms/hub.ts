@@ -14,13 +14,15 @@ import {
   type UserId,
   buildOwnPdu,
   completeLpdu,
+  membershipOf,
   parseRoomId,
+  parseUserId,
   roomVersion,
   serverOfUser,
 } from '../protocol/index.js';
 import { type NewEvent, stateNeededBy, templateOf } from './new-event.js';
 import { PduVerifier } from './pdu-verifier.js';
-import { RemoteRefusal, RemoteServers } from './remote-servers.js';
+import { RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
 import { type AppendJob, type LogView, type Outcome, RoomLog, type Verdict } from './room-log.js';
 import { RoomReader, type StoredEvent } from './room-reader.js';
 import { ServerIdentity } from './server-identity.js';
@@ -107,8 +109,28 @@ export class Hub {
 
   /** Verifies and appends what a participant sent. The server of `sender` must be the authenticated origin (profile §2). */
   async receiveLpdu(room: RoomEntity, origin: ServerName, lpdu: Lpdu): Promise<Outcome> {
-    const fault = await this.checkLpdu(origin, lpdu);
-    return fault ?? this.log.append(room.roomId, this.lpduJob(room.version, lpdu));
+    const [outcome] = await this.receiveLpdus(room, origin, [lpdu]);
+    if (outcome === undefined) throw new Error('an LPDU has no outcome');
+    return outcome;
+  }
+
+  /** The same for several, which are appended in their order. */
+  async receiveLpdus(room: RoomEntity, origin: ServerName, lpdus: readonly Lpdu[]): Promise<Outcome[]> {
+    const checks = await Promise.all(
+      lpdus.map(async (lpdu) => ({
+        fault: await this.checkLpdu(origin, lpdu),
+        outside: await this.invitesOutside(room, lpdu),
+      })),
+    );
+    // Nothing is awaited from here on before all are queued: that would change their order.
+    return Promise.all(
+      lpdus.map((lpdu, index): Promise<Outcome> | Outcome => {
+        const check = checks[index];
+        if (check?.fault !== undefined) return check.fault;
+        const job = this.lpduJob(room.version, lpdu);
+        return check?.outside ? this.deliverOrRefuse(room, lpdu, job) : this.log.append(room.roomId, job);
+      }),
+    );
   }
 
   /** A template for a membership change of a user of another server (LM-04 §Make and Send Handshake). */
@@ -180,11 +202,9 @@ export class Hub {
     job: AppendJob,
     settle?: Settle,
   ): Promise<Outcome> {
-    const target = serverOfUser(event.state_key as UserId);
     const withSettle = { ...job, ...(settle ? { settle } : {}) };
-    if (target === this.identity.serverName || (await this.reader.hasJoinedUser(room.roomId, target))) {
-      return this.log.append(room.roomId, withSettle);
-    }
+    if (!(await this.invitesOutside(room, event))) return this.log.append(room.roomId, withSettle);
+    const target = serverOfUser(event.state_key as UserId);
     const draft = await this.preview(room, job);
     if (draft.kind !== 'append') return draft.kind === 'gap' ? draft : { kind: 'refused', refusal: draft.refusal };
     const formerMember = (await this.reader.visibleUpTo(room, target)) >= 0;
@@ -202,6 +222,24 @@ export class Hub {
       return outcome;
     }
     return this.log.append(room.roomId, withSettle);
+  }
+
+  /** Whether an event invites a user whose server is not in the room, and would not hear of it by the log. */
+  private async invitesOutside(room: RoomEntity, event: EventTemplate): Promise<boolean> {
+    const invited = event.type === 'm.room.member' ? parseUserId(event.state_key) : undefined;
+    if (invited === undefined || membershipOf(event) !== 'invite') return false;
+    const target = serverOfUser(invited);
+    return target !== this.identity.serverName && !(await this.reader.hasJoinedUser(room.roomId, target));
+  }
+
+  /** An invite that came as an event of the room: what the invited server says against it is the refusal. */
+  private async deliverOrRefuse(room: RoomEntity, event: EventTemplate, job: AppendJob): Promise<Outcome> {
+    try {
+      return await this.deliverInvite(room, event, job);
+    } catch (error) {
+      if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;
+      return { kind: 'refused', refusal: { rule: 'invite', reason: error.message } };
+    }
   }
 
   /** What a job would append now. */

@@ -6,6 +6,7 @@ import { LpduOutEntity, PendingPduEntity, RoomEntity, RoomStateEntity } from '..
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import {
+  DEFAULT_ROOM_VERSION,
   type EventId,
   type JsonDefects,
   type JsonValue,
@@ -127,7 +128,8 @@ export class Participant {
    * applied afterwards (profile §5). Rejects with RemoteRefusal, RemoteUnavailable or BadHubAnswer.
    */
   async join(roomId: RoomId, hub: ServerName, event: NewEvent): Promise<void> {
-    const { roomVersion: version } = await this.remote.makeJoin(hub, roomId, event.sender);
+    // Some hubs name no version; m.room.create is checked against it below.
+    const { roomVersion: version = DEFAULT_ROOM_VERSION } = await this.remote.makeJoin(hub, roomId, event.sender);
     await this.beginJoin(roomId, hub, version);
     const lpdu = this.lpduFor(hub, event);
     const reference = algorithmsOf(version).eventIdOf(lpdu);

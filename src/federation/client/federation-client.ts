@@ -39,8 +39,8 @@ export interface FederationRequest {
 export class FederationClient implements OnApplicationShutdown {
   private readonly agents = new LRUCache<string, Agent>({
     max: MAX_AGENTS,
-    dispose: (agent) => {
-      void agent.close();
+    dispose: (agent, _name, reason) => {
+      if (reason === 'evict') void agent.close();
     },
   });
   private readonly discovery: Discovery;
@@ -92,8 +92,15 @@ export class FederationClient implements OnApplicationShutdown {
     return parsed.value;
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    await Promise.all([...this.agents.values()].map((agent) => agent.destroy()));
+  /** Breaks off every request under way: what they did is unknown, as after a crash. */
+  async abort(): Promise<void> {
+    const agents = [...this.agents.values()];
+    this.agents.clear();
+    await Promise.all(agents.map((agent) => agent.destroy()));
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.abort();
   }
 
   private agentFor({ origin, tlsName, trusted }: Target): Agent {

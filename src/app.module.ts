@@ -1,0 +1,24 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ConfigModule, type Configuration } from './config/index.js';
+import { FederationClientModule } from './federation/client/federation-client.module.js';
+import { FederationModule } from './federation/federation.module.js';
+import { PersistenceModule } from './persistence/persistence.module.js';
+import { IdentityModule } from './rooms/identity.module.js';
+import { RoomsModule } from './rooms/rooms.module.js';
+
+/** The whole gateway: composition only. */
+@Module({})
+export class AppModule {
+  static forRoot(configuration: Configuration): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot(configuration),
+        PersistenceModule.forRoot(configuration.database),
+        IdentityModule,
+        RoomsModule.register(FederationClientModule),
+        FederationModule,
+      ],
+    };
+  }
+}

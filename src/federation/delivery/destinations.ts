@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../persistence/clock.js';
+import { Database } from '../../persistence/database.js';
+import { DestinationEntity } from '../../persistence/entities/index.js';
+import { Wakeups } from '../../persistence/wakeups.js';
+import type { ServerName } from '../../protocol/index.js';
+import { RemoteRefusal } from '../../rooms/remote-servers.js';
+import { backoff } from './backoff.js';
+
+const MAX_ERROR = 500;
+const SUCCESS_NOTED_MS = 60_000;
+
+/** Which servers answer and which do not, and when to try again (profile §5). */
+@Injectable()
+export class Destinations {
+  /** Servers that are known to be failing: the common case costs no look at the database. */
+  private readonly failing = new Set<ServerName>();
+  private readonly successes = new Map<ServerName, number>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly wakeups: Wakeups,
+    private readonly clock: Clock,
+  ) {}
+
+  /** How long the server is to be left alone, in ms. */
+  async waitFor(server: ServerName): Promise<number> {
+    const row = await this.database.read.findOneBy(DestinationEntity, { server });
+    if (row?.failingSince != null) this.failing.add(server);
+    return Math.max(0, (row?.nextAttemptAt ?? 0) - this.clock.now());
+  }
+
+  /** Writes only what changes something for the admin: a recovery, or the first success in a while. */
+  async succeeded(server: ServerName): Promise<void> {
+    const now = this.clock.now();
+    if (!this.failing.delete(server) && now - (this.successes.get(server) ?? 0) < SUCCESS_NOTED_MS) return;
+    this.successes.set(server, now);
+    await this.database.transaction((manager) =>
+      manager.upsert(
+        DestinationEntity,
+        { server, failingSince: null, attempts: 0, nextAttemptAt: 0, lastError: null, lastSuccessAt: now },
+        ['server'],
+      ),
+    );
+  }
+
+  async failed(server: ServerName, error: Error): Promise<void> {
+    this.failing.add(server);
+    await this.database.transaction(async (manager) => {
+      const now = this.clock.now();
+      const row = await manager.findOneBy(DestinationEntity, { server });
+      const attempts = (row?.attempts ?? 0) + 1;
+      const asked = error instanceof RemoteRefusal ? error.retryAfterMs : undefined;
+      await manager.upsert(
+        DestinationEntity,
+        {
+          server,
+          failingSince: row?.failingSince ?? now,
+          attempts,
+          nextAttemptAt: now + (asked ?? backoff(attempts)),
+          lastError: error.message.slice(0, MAX_ERROR),
+          lastSuccessAt: row?.lastSuccessAt ?? null,
+        },
+        ['server'],
+      );
+    });
+  }
+
+  /** A server that sends an authenticated request is up: what waits for it is tried at once. */
+  heardFrom(server: ServerName): void {
+    if (this.failing.delete(server)) void this.retryNow(server);
+  }
+
+  /** Forgets the waiting time, not the failures. */
+  async retryNow(server: ServerName): Promise<void> {
+    await this.database.transaction(async (manager) => {
+      await manager.update(DestinationEntity, { server }, { nextAttemptAt: 0, attempts: 0 });
+      this.wakeups.wake('destination', server);
+    });
+  }
+}

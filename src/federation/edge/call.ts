@@ -1,0 +1,44 @@
+import { type JsonDefects, type JsonValue, MatrixError, type ServerName } from '../../protocol/index.js';
+
+/** A request of another server, authenticated unless the endpoint is public. */
+export interface FederationCall {
+  origin: ServerName;
+  /** Decoded path parameters. */
+  params: Readonly<Record<string, string | undefined>>;
+  query: URLSearchParams;
+  /** undefined when there is none. */
+  body: JsonValue | undefined;
+  defects: JsonDefects | undefined;
+  /** The body as received. */
+  raw: Uint8Array;
+}
+
+export interface FederationRoute {
+  method: 'GET' | 'PUT' | 'POST';
+  paths: readonly string[];
+  /** Name in metrics and logs. */
+  endpoint: string;
+  /** Answered without X-Matrix. */
+  public?: boolean;
+  /** The JSON of a 200. Throws MatrixError. */
+  handle(call: FederationCall): Promise<JsonValue> | JsonValue;
+}
+
+/** A part of the federation API. */
+export interface FederationController {
+  routes(): FederationRoute[];
+}
+
+/** A path or query parameter, through its parser. Throws M_INVALID_PARAM or M_MISSING_PARAM. */
+export function parameter<T>(
+  name: string,
+  value: string | null | undefined,
+  parse: (text: string) => T | undefined,
+): T {
+  if (value === undefined || value === null || value === '') {
+    throw new MatrixError('M_MISSING_PARAM', 400, `${name} is missing`);
+  }
+  const parsed = parse(value);
+  if (parsed === undefined) throw new MatrixError('M_INVALID_PARAM', 400, `${name} is not right`);
+  return parsed;
+}

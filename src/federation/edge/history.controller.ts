@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomEntity } from '../../persistence/entities/index.js';
+import {
+  type JsonValue,
+  MatrixError,
+  type ServerName,
+  parseEventId,
+  parseRoomId,
+  servedPaths,
+} from '../../protocol/index.js';
+import { RoomReader, type StoredEvent } from '../../rooms/room-reader.js';
+import { type FederationCall, type FederationController, type FederationRoute, parameter } from './call.js';
+
+const MAX_BACKFILL = 100;
+
+/** LM-04 §Event and State APIs: what a server may see is what lies at or below its leave. */
+@Injectable()
+export class HistoryController implements FederationController {
+  constructor(private readonly reader: RoomReader) {}
+
+  routes(): FederationRoute[] {
+    const get = (endpoint: 'event' | 'backfill' | 'state' | 'state_ids' | 'event_auth', rest: string, handle: Handle) =>
+      ({ method: 'GET', endpoint, paths: servedPaths(endpoint, rest), handle }) as const;
+    return [
+      get('event', ':eventId', (call) => this.event(call)),
+      get('backfill', ':roomId', (call) => this.backfill(call)),
+      get('state', ':roomId', (call) => this.state(call)),
+      get('state_ids', ':roomId', (call) => this.stateIds(call)),
+      get('event_auth', ':roomId/:eventId', (call) => this.eventAuth(call)),
+    ];
+  }
+
+  private async event({ origin, params }: FederationCall): Promise<JsonValue> {
+    const event = await this.reader.event(parameter('eventId', params.eventId, parseEventId));
+    const room = event && (await this.reader.room(event.roomId));
+    if (!room) throw notFound();
+    return (await this.visible(room, origin, event)).pdu;
+  }
+
+  private async backfill({ origin, params, query }: FederationCall): Promise<JsonValue> {
+    const room = await this.room(params.roomId);
+    const limit = parameter('limit', query.get('limit'), (text) =>
+      /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined,
+    );
+    const from = await this.eventOf(room, origin, query.get('v'));
+    const events = await this.reader.eventsUpTo(room.roomId, from.position, Math.min(limit, MAX_BACKFILL));
+    return { pdus: limit === 0 ? [] : events.map(({ pdu }) => pdu) };
+  }
+
+  private async state(call: FederationCall): Promise<JsonValue> {
+    const { state, chain } = await this.stateBefore(call);
+    return { pdus: state.map(({ pdu }) => pdu), auth_chain: chain.map(({ pdu }) => pdu) };
+  }
+
+  private async stateIds(call: FederationCall): Promise<JsonValue> {
+    const { state, chain } = await this.stateBefore(call);
+    return { pdu_ids: state.map(({ eventId }) => eventId), auth_chain_ids: chain.map(({ eventId }) => eventId) };
+  }
+
+  private async eventAuth({ origin, params }: FederationCall): Promise<JsonValue> {
+    const room = await this.room(params.roomId);
+    const event = await this.eventOf(room, origin, params.eventId);
+    return { auth_chain: (await this.reader.authChain([event])).map(({ pdu }) => pdu) };
+  }
+
+  private async stateBefore({
+    origin,
+    params,
+    query,
+  }: FederationCall): Promise<Record<'state' | 'chain', StoredEvent[]>> {
+    const room = await this.room(params.roomId);
+    const event = await this.eventOf(room, origin, query.get('event_id'));
+    if (room.role !== 'hub') throw new MatrixError('M_WRONG_SERVER', 400, 'this is not the hub of the room');
+    const state = await this.reader.stateAt(room.roomId, event.position - 1);
+    return { state, chain: await this.reader.authChain(state) };
+  }
+
+  private async room(roomId: string | undefined): Promise<RoomEntity> {
+    const room = await this.reader.room(parameter('roomId', roomId, parseRoomId));
+    if (room === null) throw notFound();
+    return room;
+  }
+
+  private async eventOf(room: RoomEntity, origin: ServerName, id: string | null | undefined): Promise<StoredEvent> {
+    const event = await this.reader.event(parameter('event_id', id, parseEventId));
+    if (event?.roomId !== room.roomId) throw notFound();
+    return this.visible(room, origin, event);
+  }
+
+  /** The same answer for what does not exist and for what the asker may not see. */
+  private async visible(room: RoomEntity, origin: ServerName, event: StoredEvent): Promise<StoredEvent> {
+    if (event.rejected || event.position > (await this.reader.visibleUpTo(room, origin))) throw notFound();
+    return event;
+  }
+}
+
+type Handle = (call: FederationCall) => Promise<JsonValue>;
+
+const notFound = (): MatrixError => new MatrixError('M_NOT_FOUND', 404, 'there is no such room or event to be seen');

@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { FederationClientModule } from './client/federation-client.module.js';
+import { Destinations } from './delivery/destinations.js';
+import { FederationSender } from './delivery/federation-sender.js';
+import { OutgoingTransactions } from './delivery/outgoing-transactions.js';
+import type { FederationController } from './edge/call.js';
+import { FEDERATION_CONTROLLERS, FederationServer } from './edge/federation-server.js';
+import { HistoryController } from './edge/history.controller.js';
+import { Invitations } from './edge/invitations.js';
+import { KeysController } from './edge/keys.controller.js';
+import { MembershipController } from './edge/membership.controller.js';
+import { RequestAuthenticator } from './edge/request-authenticator.js';
+import { SendController } from './edge/send.controller.js';
+import { Transactions } from './edge/transactions.js';
+
+const CONTROLLERS = [KeysController, SendController, HistoryController, MembershipController];
+
+/** The edge: what other servers ask of us, and what we send them. */
+@Module({
+  imports: [FederationClientModule],
+  providers: [
+    ...CONTROLLERS,
+    {
+      provide: FEDERATION_CONTROLLERS,
+      inject: CONTROLLERS,
+      useFactory: (...controllers: FederationController[]) => controllers,
+    },
+    Destinations,
+    FederationSender,
+    FederationServer,
+    Invitations,
+    OutgoingTransactions,
+    RequestAuthenticator,
+    Transactions,
+  ],
+  exports: [Destinations, FederationServer],
+})
+export class FederationModule {}

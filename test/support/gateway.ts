@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from '../../src/app.module.js';
+import { loadConfiguration } from '../../src/config/index.js';
+import { Database } from '../../src/persistence/database.js';
+import { FederationServer } from '../../src/federation/edge/federation-server.js';
+import { RoomReader } from '../../src/rooms/room-reader.js';
+import { Rooms } from '../../src/rooms/rooms.js';
+
+export interface TestGateway {
+  app: INestApplicationContext;
+  rooms: Rooms;
+  reader: RoomReader;
+  database: Database;
+  /** Base URL of the federation listener. */
+  url: string;
+  directory: string;
+  close(options?: { keepData?: boolean }): Promise<void>;
+}
+
+/** A gateway in this process, without its admin API. `directory`: the data of an earlier one. */
+export async function startGateway(
+  name: string,
+  peers: Record<string, string>,
+  {
+    directory = mkdtempSync(join(tmpdir(), 'causeway-')),
+    env = {},
+  }: { directory?: string; env?: Record<string, string> } = {},
+): Promise<TestGateway> {
+  const configuration = loadConfiguration(
+    {
+      CAUSEWAY_SERVER_NAME: name,
+      CAUSEWAY_ADMIN_TOKEN: 'a-token-for-the-tests',
+      CAUSEWAY_FEDERATION_LISTEN: '127.0.0.1:0',
+      CAUSEWAY_ADMIN_LISTEN: '127.0.0.1:0',
+      CAUSEWAY_FEDERATION_PEERS: JSON.stringify(peers),
+      ...env,
+    },
+    directory,
+  );
+  const app = await NestFactory.createApplicationContext(AppModule.forRoot(configuration), { logger: ['error'] });
+  return {
+    app,
+    rooms: app.get(Rooms),
+    reader: app.get(RoomReader),
+    database: app.get(Database),
+    url: `http://127.0.0.1:${String(app.get(FederationServer).port)}`,
+    directory,
+    close: async ({ keepData = false } = {}) => {
+      await app.close();
+      if (!keepData) rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for a condition; the failure says which. */
+export async function until(what: string, condition: () => unknown, ms = 10_000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`it did not happen within ${String(ms)} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
