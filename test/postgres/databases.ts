@@ -30,7 +30,12 @@ export function forEachDatabase(suite: (engine: DatabaseEngine) => void): void {
 
   describe.skipIf(postgresUrl === undefined)('on postgres', () => {
     const names: string[] = [];
-    afterAll(() => asSuperuser(postgresUrl, names.map((name) => `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)));
+    afterAll(() =>
+      asSuperuser(
+        postgresUrl,
+        names.map((name) => `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+      ),
+    );
     suite({
       name: 'postgres',
       createUrl: async () => {
