@@ -58,6 +58,7 @@ export class Database implements OnApplicationShutdown {
     await this.reader.query('SELECT 1');
   }
 
+  /** Last of all: whoever writes has stopped in `beforeApplicationShutdown`. */
   async onApplicationShutdown(): Promise<void> {
     if (this.reader !== this.writer && this.reader.isInitialized) await this.reader.destroy();
     if (this.writer.isInitialized) await this.turn.runExclusive(() => this.writer.destroy());

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Wakeups } from '../../persistence/wakeups.js';
 import { type JsonValue, type RoomId, type ServerName, federationPath } from '../../protocol/index.js';
 import { Participant } from '../../rooms/participant.js';
@@ -12,7 +12,7 @@ const POLL_MS = 5_000;
 
 /** Brings rooms' logs and our LPDUs to other servers: a loop per server, one transaction at a time, in order. */
 @Injectable()
-export class FederationSender implements OnApplicationBootstrap, OnApplicationShutdown {
+export class FederationSender implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FederationSender');
   private readonly loops = new Map<ServerName, Promise<void>>();
   private readonly again = new Set<ServerName>();
@@ -41,7 +41,7 @@ export class FederationSender implements OnApplicationBootstrap, OnApplicationSh
     this.watch(this.startWaiting());
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     clearInterval(this.poll);
     for (const timer of this.timers.values()) clearTimeout(timer);

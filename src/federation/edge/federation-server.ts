@@ -1,7 +1,13 @@
 import { type RequestListener, type Server, createServer } from 'node:http';
 import { type ServerHttp2Session, createSecureServer } from 'node:http2';
 import type { Socket } from 'node:net';
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { Configuration } from '../../config/index.js';
 import { MatrixError, type ParsedJson, type ServerName, parseJson } from '../../protocol/index.js';
@@ -23,7 +29,7 @@ export const FEDERATION_CONTROLLERS = Symbol('FEDERATION_CONTROLLERS');
  * body must be authenticated and hashed as it was received (docs/adr/0002).
  */
 @Injectable()
-export class FederationServer implements OnApplicationBootstrap, OnApplicationShutdown {
+export class FederationServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FederationServer');
   private readonly http: FastifyInstance;
   private readonly sessions = new Set<ServerHttp2Session>();
@@ -43,7 +49,7 @@ export class FederationServer implements OnApplicationBootstrap, OnApplicationSh
     this.logger.log(`federation listens at ${host}:${String(this.port)}`);
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     for (const session of this.sessions) session.destroy();
     await this.http.close();
   }
