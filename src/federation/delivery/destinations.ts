@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { backoff } from '../../persistence/backoff.js';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { DestinationEntity } from '../../persistence/entities/index.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import type { ServerName } from '../../protocol/index.js';
 import { RemoteRefusal } from '../../rooms/remote-servers.js';
-import { backoff } from './backoff.js';
 
+const RETRY = { firstMs: 2_000, longestMs: 3_600_000 }; // profile §5
 const MAX_ERROR = 500;
 const SUCCESS_NOTED_MS = 60_000;
 
@@ -57,7 +58,7 @@ export class Destinations {
           server,
           failingSince: row?.failingSince ?? now,
           attempts,
-          nextAttemptAt: now + (asked ?? backoff(attempts)),
+          nextAttemptAt: now + (asked ?? backoff(RETRY, attempts)),
           lastError: error.message.slice(0, MAX_ERROR),
           lastSuccessAt: row?.lastSuccessAt ?? null,
         },

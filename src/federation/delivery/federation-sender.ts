@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Loops } from '../../persistence/loops.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import { type JsonValue, type RoomId, type ServerName, federationPath } from '../../protocol/index.js';
 import { Participant } from '../../rooms/participant.js';
@@ -14,11 +15,14 @@ const POLL_MS = 5_000;
 @Injectable()
 export class FederationSender implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FederationSender');
-  private readonly loops = new Map<ServerName, Promise<void>>();
-  private readonly again = new Set<ServerName>();
-  private readonly timers = new Map<ServerName, NodeJS.Timeout>();
+  private readonly loops = new Loops<ServerName>(
+    (server) => this.run(server),
+    (server, error) => {
+      this.logger.error({ server, err: error }, 'sending stopped; it is tried again');
+      return POLL_MS;
+    },
+  );
   private poll: NodeJS.Timeout | undefined;
-  private stopped = false;
 
   constructor(
     private readonly client: FederationClient,
@@ -33,7 +37,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       this.watch(this.startFollowers(roomId as RoomId));
     });
     this.wakeups.on('destination', (server) => {
-      this.start(server as ServerName);
+      this.loops.start(server as ServerName);
     });
     this.poll = setInterval(() => {
       this.watch(this.startWaiting());
@@ -42,19 +46,18 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
     clearInterval(this.poll);
-    for (const timer of this.timers.values()) clearTimeout(timer);
+    const stopped = this.loops.stop();
     await this.client.abort();
-    await Promise.all(this.loops.values());
+    await stopped;
   }
 
   private async startFollowers(roomId: RoomId): Promise<void> {
-    for (const server of await this.transactions.following(roomId)) this.start(server);
+    for (const server of await this.transactions.following(roomId)) this.loops.start(server);
   }
 
   private async startWaiting(): Promise<void> {
-    for (const server of await this.transactions.waiting()) this.start(server);
+    for (const server of await this.transactions.waiting()) this.loops.start(server);
     for (const roomId of await this.participant.roomsWithPending()) {
       await this.participant.applyPending(roomId).catch((error: unknown) => {
         this.logger.debug({ roomId, err: error }, 'the gap is not filled yet');
@@ -62,39 +65,12 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private start(server: ServerName): void {
-    if (this.stopped) return;
-    if (this.loops.has(server)) {
-      this.again.add(server);
-      return;
-    }
-    clearTimeout(this.timers.get(server));
-    this.timers.delete(server);
-    const loop = this.run(server)
-      .catch((error: unknown) => {
-        this.logger.error({ server, err: error }, 'sending stopped; it is tried again by the poll');
-      })
-      .finally(() => {
-        this.loops.delete(server);
-        if (this.again.delete(server)) this.start(server);
-      });
-    this.loops.set(server, loop);
-  }
-
-  private async run(server: ServerName): Promise<void> {
-    while (!this.stopped) {
+  private async run(server: ServerName): Promise<number | undefined> {
+    while (!this.loops.stopped) {
       const wait = await this.destinations.waitFor(server);
-      if (wait > 0) {
-        this.timers.set(
-          server,
-          setTimeout(() => {
-            this.start(server);
-          }, wait),
-        );
-        return;
-      }
+      if (wait > 0) return wait;
       const transaction = await this.transactions.next(server);
-      if (transaction === undefined) return;
+      if (transaction === undefined) return undefined;
       const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
       try {
@@ -103,11 +79,12 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         await this.destinations.succeeded(server);
       } catch (error) {
         if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;
-        if (this.stopped) return;
+        if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
         await this.destinations.failed(server, error);
       }
     }
+    return undefined;
   }
 
   /** Database failures of the background are logged; the poll comes back to what was left. */

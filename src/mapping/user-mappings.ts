@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { Configuration } from '../config/index.js';
+import { Clock } from '../persistence/clock.js';
+import { Database } from '../persistence/database.js';
+import { UserMappingEntity } from '../persistence/entities/index.js';
+import { MAX_IDENTIFIER_BYTES, type UserId, parseUserId } from '../protocol/index.js';
+
+const MARKS = /\p{M}/gu;
+const NOT_ALLOWED = /[^a-z0-9._=/+-]+/g;
+const SUFFIX_ROOM = 12;
+
+/** A username made to fit the grammar of a localpart (LM-04 §Users), at most `length` characters. */
+export function localpartFrom(username: string, length: number): string {
+  const plain = username.normalize('NFKD').replace(MARKS, '').toLowerCase().replace(NOT_ALLOWED, '_');
+  const trimmed = plain.replace(/^_+|_+$/g, '').slice(0, length);
+  return trimmed === '' ? 'user' : trimmed;
+}
+
+/** Which native user is which `@name:domain`: stored once, it survives renames (design §7). */
+@Injectable()
+export class UserMappings {
+  constructor(
+    private readonly configuration: Configuration,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The user id of a native user; made at first sight, with a suffix when the name is taken. */
+  async ensure(
+    { platform, workspace }: { platform: string; workspace: string },
+    { id: nativeUserId, username, displayName }: { id: string; username: string; displayName: string },
+  ): Promise<UserId> {
+    const key = { platform, workspace, nativeUserId };
+    const known = await this.database.read.findOneBy(UserMappingEntity, key);
+    if (known?.displayName === displayName) return known.userId;
+    return this.database.transaction(async (manager) => {
+      const existing = await manager.findOneBy(UserMappingEntity, key);
+      if (existing !== null) {
+        await manager.update(UserMappingEntity, key, { displayName });
+        return existing.userId;
+      }
+      for (let attempt = 1; ; attempt++) {
+        const userId = this.candidate(username, attempt);
+        if (userId === undefined || (await manager.existsBy(UserMappingEntity, { userId }))) continue;
+        await manager.insert(UserMappingEntity, { ...key, userId, displayName, createdAt: this.clock.now() });
+        return userId;
+      }
+    });
+  }
+
+  find(userId: UserId): Promise<UserMappingEntity | null> {
+    return this.database.read.findOneBy(UserMappingEntity, { userId });
+  }
+
+  private candidate(username: string, attempt: number): UserId | undefined {
+    const { serverName, botLocalpart } = this.configuration;
+    const localpart = localpartFrom(username, MAX_IDENTIFIER_BYTES - serverName.length - SUFFIX_ROOM);
+    const name = attempt === 1 ? localpart : `${localpart}-${String(attempt)}`;
+    return name === botLocalpart ? undefined : parseUserId(`@${name}:${serverName}`);
+  }
+}
