@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BridgeModule } from './bridge/bridge.module.js';
 import { ConfigModule, type Configuration } from './config/index.js';
 import { FederationClientModule } from './federation/client/federation-client.module.js';
 import { FederationModule } from './federation/federation.module.js';
@@ -18,6 +19,7 @@ export class AppModule {
         IdentityModule,
         RoomsModule.register(FederationClientModule),
         FederationModule,
+        BridgeModule,
       ],
     };
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Between, In, MoreThan } from 'typeorm';
+import { Between, In, LessThan, MoreThan } from 'typeorm';
 import { Database } from '../persistence/database.js';
 import { DestinationRoomEntity, EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
 import type { EventId, Pdu, RoomId, ServerName, UserId } from '../protocol/index.js';
@@ -100,6 +100,20 @@ export class RoomReader {
     const state = await this.database.read.findOneBy(RoomStateEntity, { roomId, type, stateKey });
     if (state === null) return undefined;
     const row = await this.database.read.findOneBy(EventEntity, { roomId, position: state.position });
+    return row === null ? undefined : toStored(row);
+  }
+
+  /** The state event that stood at (type, state_key) before a position. */
+  async stateEventBefore(
+    roomId: RoomId,
+    type: string,
+    stateKey: string,
+    position: number,
+  ): Promise<StoredEvent | undefined> {
+    const row = await this.database.read.findOne(EventEntity, {
+      where: { roomId, type, stateKey, position: LessThan(position), rejected: false },
+      order: { position: 'DESC' },
+    });
     return row === null ? undefined : toStored(row);
   }
 

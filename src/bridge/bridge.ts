@@ -1,0 +1,83 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { RoomMappings, channelKey } from '../mapping/room-mappings.js';
+import type { RoomMappingEntity } from '../persistence/entities/index.js';
+import { Wakeups } from '../persistence/wakeups.js';
+import { Platforms } from '../platform/platforms.js';
+import type { RoomId } from '../protocol/index.js';
+import { Inbound } from './inbound.js';
+import { Inbox } from './inbox.js';
+import { Outbound } from './outbound.js';
+
+/** A wake-up may be lost; this is how long it can matter. */
+const POLL_MS = 5_000;
+
+/** There is no such chat in the configuration. */
+export class UnknownPlatform extends Error {}
+
+/** Carries between rooms and native channels, both ways. */
+@Injectable()
+export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Bridge');
+  private poll: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly platforms: Platforms,
+    private readonly mappings: RoomMappings,
+    private readonly inbox: Inbox,
+    private readonly inbound: Inbound,
+    private readonly outbound: Outbound,
+    private readonly wakeups: Wakeups,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.wakeups.on('inbox', (channel) => {
+      this.inbound.loops.start(channel);
+    });
+    this.wakeups.on('delivery', (mappingId) => {
+      this.outbound.loops.start(mappingId);
+    });
+    this.wakeups.on('room', (roomId) => {
+      this.watch(this.startRoom(roomId as RoomId));
+    });
+    for (const platform of this.platforms.all) {
+      platform.start(this.inbox.sinkFor(platform.kind, platform.workspace));
+    }
+    this.poll = setInterval(() => {
+      this.watch(this.startAll());
+    }, POLL_MS);
+    this.watch(this.startAll());
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.poll);
+    const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop()];
+    await Promise.all(this.platforms.all.map((platform) => platform.stop()));
+    await Promise.all(stopped);
+  }
+
+  /** Maps a native channel to a room. Throws UnknownPlatform, PlatformError (no such channel) or MappingConflict. */
+  async map(kind: string, workspace: string, channelId: string, roomId: RoomId): Promise<RoomMappingEntity> {
+    const platform = this.platforms.find(kind, workspace);
+    if (platform === undefined) throw new UnknownPlatform(`${kind}/${workspace} is not in PLATFORMS`);
+    const { name } = await platform.resolveChannel(channelId);
+    return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId);
+  }
+
+  private async startRoom(roomId: RoomId): Promise<void> {
+    for (const { id } of await this.mappings.ofRoom(roomId)) this.outbound.loops.start(id);
+  }
+
+  private async startAll(): Promise<void> {
+    for (const mapping of await this.mappings.all()) {
+      this.outbound.loops.start(mapping.id);
+      this.inbound.loops.start(channelKey(mapping));
+    }
+  }
+
+  /** Database failures of the background are logged; the poll comes back to what was left. */
+  private watch(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.logger.error({ err: error }, 'looking for what is to be carried failed');
+    });
+  }
+}

@@ -1,0 +1,128 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { type EntityManager, In } from 'typeorm';
+import { RoomMappings, channelOfKey } from '../mapping/room-mappings.js';
+import { UserMappings } from '../mapping/user-mappings.js';
+import { backoff } from '../persistence/backoff.js';
+import { Database } from '../persistence/database.js';
+import { InboxEntity, MessageMappingEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
+import { Loops } from '../persistence/loops.js';
+import type { InboundMessage } from '../platform/port.js';
+import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
+import { RoomRefusal, Rooms, type Sent } from '../rooms/rooms.js';
+import { Inbox } from './inbox.js';
+import { Notices } from './notices.js';
+
+const RETRY = { firstMs: 500, longestMs: 60_000 };
+
+/** From native channels into rooms: one worker per channel, in the order in which people saw the messages. */
+@Injectable()
+export class Inbound implements OnModuleInit {
+  private readonly logger = new Logger('Inbound');
+  private readonly failures = new Map<string, number>();
+  readonly loops = new Loops<string>(
+    (key) => this.run(key),
+    (channel, error) => {
+      const failures = (this.failures.get(channel) ?? 0) + 1;
+      this.failures.set(channel, failures);
+      this.logger.warn({ channel, failures, err: error }, 'a native message could not be carried yet');
+      return backoff(RETRY, failures);
+    },
+  );
+
+  constructor(
+    private readonly database: Database,
+    private readonly inbox: Inbox,
+    private readonly mappings: RoomMappings,
+    private readonly users: UserMappings,
+    private readonly rooms: Rooms,
+    private readonly log: RoomLog,
+    private readonly notices: Notices,
+  ) {}
+
+  onModuleInit(): void {
+    this.log.onAppend((manager, events) => this.completeSubmitted(manager, events));
+    this.rooms.onRefused((manager, { lpduHash, reason }) => this.refuseSubmitted(manager, lpduHash, reason));
+  }
+
+  private async run(key: string): Promise<undefined> {
+    const channel = channelOfKey(key);
+    while (!this.loops.stopped) {
+      const mapping = await this.mappings.ofChannel(channel);
+      if (mapping?.state !== 'active') return;
+      const rows = await this.inbox.waiting(channel);
+      if (rows.length === 0) return;
+      for (const row of rows) {
+        if (this.loops.stopped) return;
+        await this.carry(mapping, row);
+        this.failures.delete(key);
+      }
+    }
+  }
+
+  private async carry(mapping: RoomMappingEntity, row: InboxEntity): Promise<void> {
+    const { author, text, time, nativeId } = JSON.parse(row.payload) as InboundMessage;
+    const { roomId } = mapping;
+    const sender = await this.users.ensure(mapping, author);
+    try {
+      await this.rooms.ensureJoined(roomId, sender, author.displayName);
+    } catch (error) {
+      if (!(error instanceof RoomRefusal)) throw error;
+      await this.database.transaction((manager) => this.refuse(manager, row, error.message));
+      return;
+    }
+    const content = { msgtype: 'm.text', body: text };
+    const event = { roomId, sender, type: 'm.room.message', content, originServerTs: time };
+    await this.rooms.send(event, (manager, sent) => this.settle(manager, mapping, row, nativeId, sent));
+  }
+
+  /** With the event or not at all: what the native message has become. */
+  private async settle(
+    manager: EntityManager,
+    mapping: RoomMappingEntity,
+    row: InboxEntity,
+    nativeId: string,
+    sent: Sent,
+  ): Promise<void> {
+    if (sent.kind === 'refused') {
+      await this.refuse(manager, row, sent.refusal.reason);
+      return;
+    }
+    const eventId = sent.kind === 'appended' ? sent.eventId : null;
+    const lpduHash = sent.kind === 'submitted' ? sent.lpduHash : null;
+    await this.inbox.settle(manager, row, { state: eventId === null ? 'submitted' : 'carried', lpduHash });
+    await manager.insert(MessageMappingEntity, {
+      mappingId: mapping.id,
+      nativeId,
+      part: 0,
+      eventId,
+      lpduHash,
+      direction: 'in',
+    });
+  }
+
+  private async refuse(manager: EntityManager, row: InboxEntity, reason: string): Promise<void> {
+    await this.inbox.settle(manager, row, { state: 'refused', reason });
+    await this.notices.refused(manager, row, reason);
+  }
+
+  /** The hub has appended what we submitted (profile §5: an LPDU is delivered when its PDU comes back). */
+  private async completeSubmitted(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
+    const echoes = new Map(events.flatMap((event) => (event.lpduHash === null ? [] : [[event.lpduHash, event]])));
+    if (echoes.size === 0) return;
+    const submitted = await manager.findBy(InboxEntity, { lpduHash: In([...echoes.keys()]), state: 'submitted' });
+    for (const { lpduHash } of submitted) {
+      const echo = lpduHash === null ? undefined : echoes.get(lpduHash);
+      if (echo === undefined || lpduHash === null) continue;
+      await manager.update(MessageMappingEntity, { lpduHash }, { eventId: echo.eventId });
+      await manager.update(InboxEntity, { lpduHash }, { state: 'carried' });
+    }
+  }
+
+  private async refuseSubmitted(manager: EntityManager, lpduHash: string, reason: string): Promise<void> {
+    const row = await manager.findOneBy(InboxEntity, { lpduHash, state: 'submitted' });
+    if (row === null) return;
+    await manager.update(InboxEntity, { lpduHash }, { state: 'refused', reason });
+    await manager.delete(MessageMappingEntity, { lpduHash });
+    await this.notices.refused(manager, row, reason);
+  }
+}
