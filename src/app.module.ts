@@ -1,8 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AdminModule } from './admin/admin.module.js';
 import { BridgeModule } from './bridge/bridge.module.js';
 import { ConfigModule, type Configuration } from './config/index.js';
 import { FederationClientModule } from './federation/client/federation-client.module.js';
 import { FederationModule } from './federation/federation.module.js';
+import { loggingModule } from './observability/logging.js';
+import { ObservabilityModule } from './observability/observability.module.js';
 import { PersistenceModule } from './persistence/persistence.module.js';
 import { IdentityModule } from './rooms/identity.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
@@ -15,11 +18,14 @@ export class AppModule {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(configuration),
+        loggingModule(configuration.logLevel),
         PersistenceModule.forRoot(configuration.database),
         IdentityModule,
         RoomsModule.register(FederationClientModule),
+        ObservabilityModule,
         FederationModule,
         BridgeModule,
+        AdminModule,
       ],
     };
   }

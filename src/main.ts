@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from 'nestjs-pino';
 import { setUpAdmin } from './admin/set-up-admin.js';
 import { AppModule } from './app.module.js';
 import { type Configuration, ConfigurationError, loadConfiguration } from './config/index.js';
@@ -14,6 +15,7 @@ async function start(configuration: Configuration): Promise<void> {
     new FastifyAdapter({ routerOptions: { maxParamLength: MAX_PATH_PARAMETER }, forceCloseConnections: true }),
     { bufferLogs: true, abortOnError: false },
   );
+  app.useLogger(app.get(Logger));
   setUpAdmin(app);
   app.enableShutdownHooks();
   await app.listen(configuration.adminListen.port, configuration.adminListen.host);
@@ -21,7 +23,12 @@ async function start(configuration: Configuration): Promise<void> {
 
 /** What stopped the start, in a sentence. */
 function sentence(error: unknown): string {
-  const { code, address, port, message } = error as { code?: string; address?: string; port?: number; message?: string };
+  const { code, address, port, message } = error as {
+    code?: string;
+    address?: string;
+    port?: number;
+    message?: string;
+  };
   if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
     const place = `${address ?? ''}:${String(port ?? '')}`;
     return `FEDERATION_LISTEN and ADMIN_LISTEN must name free addresses of this machine: ${place} gives ${code}.`;

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { Configuration } from '../../config/index.js';
+import { Metrics } from '../../observability/metrics.js';
 import { MatrixError, type ParsedJson, type ServerName, parseJson } from '../../protocol/index.js';
 import { UnknownRoom } from '../../rooms/room-log.js';
 import { Destinations } from '../delivery/destinations.js';
@@ -38,6 +39,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     private readonly configuration: Configuration,
     private readonly authenticator: RequestAuthenticator,
     private readonly destinations: Destinations,
+    private readonly metrics: Metrics,
     @Inject(FEDERATION_CONTROLLERS) controllers: readonly FederationController[],
   ) {
     this.http = this.build(controllers.flatMap((controller) => controller.routes()));
@@ -82,10 +84,21 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     });
     http.setErrorHandler((error: FastifyError, _request, reply) => this.fail(error, reply));
     http.setNotFoundHandler((_request, reply) => this.fail(UNRECOGNIZED, reply));
+    http.addHook('onResponse', (request, reply, done) => {
+      const { endpoint } = request.routeOptions.config as { endpoint?: string };
+      const labels = { endpoint: endpoint ?? 'unknown', status: String(reply.statusCode) };
+      this.metrics.federationRequests.observe(labels, reply.elapsedTime / 1_000);
+      done();
+    });
     const methods = new Map<string, string[]>();
     for (const route of routes) {
       for (const url of route.paths) {
-        http.route({ method: route.method, url, handler: (request, reply) => this.answer(route, request, reply) });
+        http.route({
+          method: route.method,
+          url,
+          config: { endpoint: route.endpoint },
+          handler: (request, reply) => this.answer(route, request, reply),
+        });
         methods.set(url, [...(methods.get(url) ?? []), route.method]);
       }
     }

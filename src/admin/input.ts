@@ -1,0 +1,124 @@
+import { BadRequestException } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import {
+  type RoomId,
+  type ServerName,
+  type UserId,
+  parseRoomId,
+  parseServerName,
+  parseUserId,
+} from '../protocol/index.js';
+
+const MAX_NAME = 255;
+const MAX_LIMIT = 500;
+const DEFAULT_LIMIT = 100;
+
+export class CreateRoomBody {
+  @ApiPropertyOptional({ example: 'Acme & Globex' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(MAX_NAME)
+  name?: string;
+
+  @ApiPropertyOptional({ description: 'One of our users; the bot when absent.', example: '@causeway:acme.example' })
+  @IsOptional()
+  @IsString()
+  creator?: string;
+
+  @ApiPropertyOptional({ enum: ['invite', 'public', 'knock'], default: 'invite' })
+  @IsOptional()
+  @IsIn(['invite', 'public', 'knock'])
+  join_rule?: 'invite' | 'public' | 'knock';
+
+  @ApiPropertyOptional({ type: [String], example: ['@causeway:globex.example'] })
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  invites?: string[];
+}
+
+export class InviteBody {
+  @ApiProperty({ example: '@causeway:globex.example' })
+  @IsString()
+  user_id!: string;
+}
+
+export class JoinBody {
+  @ApiPropertyOptional({ description: 'One of our users; the bot when absent.' })
+  @IsOptional()
+  @IsString()
+  user_id?: string;
+
+  @ApiPropertyOptional({ description: 'The hub, when no invite names it.', example: 'globex.example' })
+  @IsOptional()
+  @IsString()
+  via?: string;
+}
+
+export class LeaveBody {
+  @ApiPropertyOptional({ description: 'One of our users; the bot when absent.' })
+  @IsOptional()
+  @IsString()
+  user_id?: string;
+}
+
+export class SendBody {
+  @ApiProperty({ example: 'Good morning' })
+  @IsString()
+  @MinLength(1)
+  text!: string;
+
+  @ApiPropertyOptional({ description: 'One of our users in the room; the bot when absent.' })
+  @IsOptional()
+  @IsString()
+  sender?: string;
+}
+
+export class CreateMappingBody {
+  @ApiProperty({ example: 'http' })
+  @IsString()
+  platform!: string;
+
+  @ApiProperty({ example: 'acme' })
+  @IsString()
+  workspace!: string;
+
+  @ApiProperty({ description: 'Channel id of the platform.', example: 'C1' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(MAX_NAME)
+  channel!: string;
+
+  @ApiProperty({ example: '!abc:acme.example' })
+  @IsString()
+  room_id!: string;
+}
+
+export class ChangeMappingBody {
+  @ApiProperty({ enum: ['active', 'paused'] })
+  @IsIn(['active', 'paused'])
+  state!: 'active' | 'paused';
+}
+
+function read<T>(name: string, value: string, parse: (text: string) => T | undefined, what: string): T {
+  const parsed = parse(value);
+  if (parsed === undefined) throw new BadRequestException(`${name} must be ${what}`);
+  return parsed;
+}
+
+export const roomId = (value: string): RoomId =>
+  read('room_id', value, parseRoomId, 'a room id such as !abc:acme.example');
+export const userId = (value: string, name = 'user_id'): UserId =>
+  read(name, value, parseUserId, 'a user id such as @ada:acme.example');
+export const serverName = (value: string, name = 'server'): ServerName =>
+  read(name, value, parseServerName, 'a server name such as acme.example');
+
+/** A whole number of a query, between 0 and the largest position. */
+export function position(value: string | undefined, name: string, absent: number): number {
+  if (value === undefined) return absent;
+  return read(name, value, (text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined), 'a whole number');
+}
+
+export const limit = (value: string | undefined): number =>
+  Math.max(1, Math.min(position(value, 'limit', DEFAULT_LIMIT), MAX_LIMIT));

@@ -1,0 +1,80 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Patch,
+  Post,
+  UseGuards,
+} from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Bridge } from '../bridge/bridge.js';
+import { RoomMappings } from '../mapping/room-mappings.js';
+import type { RoomMappingEntity } from '../persistence/entities/index.js';
+import { AdminGuard } from './admin.guard.js';
+import { Audit } from './audit.js';
+import { ChangeMappingBody, CreateMappingBody, roomId } from './input.js';
+
+const view = (mapping: RoomMappingEntity) => ({
+  id: mapping.id,
+  platform: mapping.platform,
+  workspace: mapping.workspace,
+  channel: mapping.channelId,
+  channel_name: mapping.channelName,
+  room_id: mapping.roomId,
+  state: mapping.state,
+  reason: mapping.reason,
+  carried_position: mapping.carriedPosition,
+});
+
+@ApiTags('mappings')
+@ApiBearerAuth()
+@UseGuards(AdminGuard)
+@Controller('_causeway/v1/mappings')
+export class MappingsController {
+  constructor(
+    private readonly bridge: Bridge,
+    private readonly mappings: RoomMappings,
+    private readonly audit: Audit,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Which native channel is which room' })
+  async list() {
+    return { mappings: (await this.mappings.all()).map(view) };
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Maps a native channel to a room in which we are; what is said from now on is carried' })
+  async create(@Body() { platform, workspace, channel, room_id: room }: CreateMappingBody) {
+    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room));
+    await this.audit.record('mapping.create', { id: mapping.id, platform, workspace, channel, roomId: room });
+    return view(mapping);
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Pauses or resumes; what comes meanwhile is carried afterwards' })
+  async change(@Param('id') id: string, @Body() { state }: ChangeMappingBody) {
+    await this.mappings.setState(await this.find(id), state);
+    await this.audit.record('mapping.change', { id, state });
+    return view(await this.find(id));
+  }
+
+  @Delete(':id')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Takes channel and room apart; both keep what they have' })
+  async remove(@Param('id') id: string) {
+    await this.mappings.remove(await this.find(id));
+    await this.audit.record('mapping.remove', { id });
+    return {};
+  }
+
+  private async find(id: string): Promise<RoomMappingEntity> {
+    const mapping = await this.mappings.find(id);
+    if (mapping === null) throw new NotFoundException(`there is no mapping ${id}`);
+    return mapping;
+  }
+}

@@ -1,0 +1,144 @@
+import { BadRequestException, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Configuration } from '../config/index.js';
+import { Destinations } from '../federation/delivery/destinations.js';
+import { Backlog } from '../observability/backlog.js';
+import { Database } from '../persistence/database.js';
+import { DeliveryEntity, type DeliveryState, UserMappingEntity } from '../persistence/entities/index.js';
+import { Incidents } from '../rooms/incidents.js';
+import { ServerIdentity } from '../rooms/server-identity.js';
+import { AdminGuard } from './admin.guard.js';
+import { Audit } from './audit.js';
+import { limit, serverName } from './input.js';
+
+const STATES: readonly string[] = ['intent', 'done', 'dead'] satisfies DeliveryState[];
+
+@ApiTags('operations')
+@ApiBearerAuth()
+@UseGuards(AdminGuard)
+@Controller('_causeway/v1')
+export class OperationsController {
+  constructor(
+    private readonly configuration: Configuration,
+    private readonly identity: ServerIdentity,
+    private readonly database: Database,
+    private readonly backlog: Backlog,
+    private readonly destinations: Destinations,
+    private readonly incidents: Incidents,
+    private readonly audit: Audit,
+  ) {}
+
+  @Get('status')
+  @ApiOperation({ summary: 'Who we are, and what waits where' })
+  async status() {
+    return {
+      server_name: this.identity.serverName,
+      key_id: this.identity.signingKey.keyId,
+      uptime_s: Math.round(process.uptime()),
+      engine: this.database.engine,
+      platforms: this.configuration.platforms.map(({ kind, workspace }) => ({ kind, workspace })),
+      backlog: await this.backlog.counts(),
+    };
+  }
+
+  @Get('destinations')
+  @ApiOperation({ summary: 'Other servers: whether they answer, and what waits for them' })
+  async listDestinations() {
+    const destinations = await this.backlog.destinations();
+    return {
+      destinations: destinations.map((each) => ({
+        server: each.server,
+        failing_since: each.failingSince,
+        attempts: each.attempts,
+        next_attempt_at: each.nextAttemptAt,
+        last_error: each.lastError,
+        last_success_at: each.lastSuccessAt,
+        waiting_lpdus: each.waitingLpdus,
+        rooms: each.rooms.map(({ roomId, behind }) => ({ room_id: roomId, behind })),
+      })),
+    };
+  }
+
+  @Post('destinations/:server/retry')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Tries at once instead of after the backoff' })
+  async retry(@Param('server') server: string) {
+    await this.destinations.retryNow(serverName(server));
+    await this.audit.record('destination.retry', { server });
+    return {};
+  }
+
+  @Get('deliveries')
+  @ApiOperation({ summary: 'Calls to chats: dead ones when no state is given' })
+  @ApiQuery({ name: 'state', required: false, enum: STATES })
+  @ApiQuery({ name: 'limit', required: false })
+  async deliveries(@Query('state') state = 'dead', @Query('limit') most?: string) {
+    if (!STATES.includes(state)) throw new BadRequestException(`state must be one of ${STATES.join(', ')}`);
+    const rows = await this.database.read.find(DeliveryEntity, {
+      where: { state: state as DeliveryState },
+      order: { createdAt: 'DESC' },
+      take: limit(most),
+    });
+    return {
+      deliveries: rows.map((row) => ({
+        id: row.id,
+        mapping_id: row.mappingId,
+        kind: row.kind,
+        subject: row.subject,
+        state: row.state,
+        attempts: row.attempts,
+        next_attempt_at: row.nextAttemptAt,
+        reason: row.reason,
+        created_at: row.createdAt,
+      })),
+    };
+  }
+
+  @Get('incidents')
+  @ApiOperation({ summary: 'What other servers did against the protocol, newest first' })
+  @ApiQuery({ name: 'limit', required: false })
+  async listIncidents(@Query('limit') most?: string) {
+    const rows = await this.incidents.newest(limit(most));
+    return {
+      incidents: rows.map((row) => ({
+        kind: row.kind,
+        server: row.server,
+        room_id: row.roomId,
+        event_id: row.eventId,
+        detail: row.detail,
+        at: row.at,
+      })),
+    };
+  }
+
+  @Get('users')
+  @ApiOperation({ summary: 'Which person of the company is which user' })
+  @ApiQuery({ name: 'limit', required: false })
+  async users(@Query('limit') most?: string) {
+    const rows = await this.database.read.find(UserMappingEntity, { order: { userId: 'ASC' }, take: limit(most) });
+    return {
+      users: rows.map((row) => ({
+        user_id: row.userId,
+        platform: row.platform,
+        workspace: row.workspace,
+        native_id: row.nativeUserId,
+        display_name: row.displayName,
+      })),
+    };
+  }
+
+  @Get('audit')
+  @ApiOperation({ summary: 'What was changed by this API, newest first' })
+  @ApiQuery({ name: 'limit', required: false })
+  async listAudit(@Query('limit') most?: string) {
+    const rows = await this.audit.newest(limit(most));
+    return {
+      entries: rows.map(({ actor, action, detail, at }) => ({
+        actor,
+        action,
+        detail: JSON.parse(detail) as unknown,
+        at,
+      })),
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Database } from '../persistence/database.js';
+import { RoomLog } from '../rooms/room-log.js';
+import { Backlog } from './backlog.js';
+
+/** Prometheus metrics of this process. */
+@Injectable()
+export class Metrics implements OnModuleInit {
+  readonly registry = new Registry();
+  readonly federationRequests = new Histogram({
+    name: 'causeway_federation_request_seconds',
+    help: 'Requests of other servers, by endpoint and status',
+    labelNames: ['endpoint', 'status'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [this.registry],
+  });
+  private readonly events = new Counter({
+    name: 'causeway_events_appended_total',
+    help: 'Events appended to room logs',
+    registers: [this.registry],
+  });
+
+  constructor(
+    private readonly database: Database,
+    private readonly log: RoomLog,
+    private readonly backlog: Backlog,
+  ) {
+    const gauge: Gauge = new Gauge({
+      name: 'causeway_backlog',
+      help: 'What waits, by kind; also rooms, mappings and failing destinations',
+      labelNames: ['kind'],
+      registers: [this.registry],
+      collect: async () => {
+        for (const [kind, count] of Object.entries(await this.backlog.counts())) gauge.set({ kind }, count);
+      },
+    });
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  onModuleInit(): void {
+    this.log.onAppend((_manager, events) => {
+      this.database.afterCommit(() => {
+        this.events.inc(events.length);
+      });
+      return Promise.resolve();
+    });
+  }
+}
