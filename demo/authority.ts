@@ -1,3 +1,4 @@
+import 'reflect-metadata'; // @peculiar/x509 needs it
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { webcrypto } from 'node:crypto';

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Certificates } from './authority.js';
 import type { Company } from './companies.js';
 
-const BUILD = fileURLToPath(new URL('..', import.meta.url)); // dist/
+/** What is run is always the build, also when a test imports this file as it is written. */
+const BUILD = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist' : '..', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 
