@@ -133,7 +133,7 @@ export class Site {
   private async ready(part: 'chat' | 'gateway', url: string): Promise<void> {
     const child = this.processes.get(part);
     for (const end = Date.now() + READY_TIMEOUT_MS; Date.now() < end;) {
-      if (child === undefined || child.exitCode !== null) break;
+      if (child?.exitCode !== null) break;
       const response = await fetch(url).catch(() => undefined); // not listening yet
       if (response?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -10,13 +10,14 @@ async function main(): Promise<void> {
     throw new Error('DEMO_PORT must be a port number from 1024 to 65529.');
   }
   console.log('Starting two companies: a chat and a gateway for each …');
-  const { acme, globex, stop } = await startTwoCompanies(data, firstPort);
+  const companies = await startTwoCompanies(data, firstPort);
+  const { acme, globex } = companies;
   let stopping = false;
   const end = (): void => {
     if (stopping) return;
     stopping = true;
     console.log('\nStopping …');
-    void stop().then(() => process.exit(0));
+    void companies.stop().then(() => process.exit(0));
   };
   process.on('SIGINT', end);
   process.on('SIGTERM', end);

@@ -43,14 +43,20 @@ export class ContractApi {
     const route = [exchange.request.method, collection, depth > 2 ? ':id' : '', part ?? ''].join(' ').trim();
     if (depth > 4) throw notFound();
     switch (route) {
-      case 'GET capabilities':
-        return this.#capabilities(exchange);
+      case 'GET capabilities': {
+        this.#capabilities(exchange);
+        return;
+      }
       case 'GET events':
         return this.#events(exchange);
-      case 'GET channels :id':
-        return this.#channel(exchange, id ?? '');
-      case 'GET users :id':
-        return this.#user(exchange, id ?? '');
+      case 'GET channels :id': {
+        this.#channel(exchange, id ?? '');
+        return;
+      }
+      case 'GET users :id': {
+        this.#user(exchange, id ?? '');
+        return;
+      }
       case 'POST channels :id messages':
         return this.#postMessage(exchange, id ?? '');
       default:
@@ -81,7 +87,10 @@ export class ContractApi {
     const wait = integerParameter(url, 'wait', { min: 0, max: 60, or: 0 });
     const cursor = url.searchParams.get('cursor');
     if (cursor === null) throw invalid('cursor is missing.');
-    if (cursor === 'latest') return sendJson(response, 200, { events: [], cursor: String(store.head()) });
+    if (cursor === 'latest') {
+      sendJson(response, 200, { events: [], cursor: String(store.head()) });
+      return;
+    }
     const position = CURSOR.test(cursor) ? Number(cursor) : NaN;
     if (!(position <= store.head())) throw new Problem(400, 'invalid_cursor', 'This chat never gave that cursor.');
     let events = store.eventsAfter(position, limit);
@@ -118,7 +127,10 @@ export class ContractApi {
     // Before anything else is judged: a repeated call is answered as made "whatever its body", and also when the
     // channel has been archived since.
     const earlier = store.messageWithKey(key);
-    if (earlier) return sendJson(response, 200, { message_id: earlier });
+    if (earlier) {
+      sendJson(response, 200, { message_id: earlier });
+      return;
+    }
     const { author, text, sentAt, visibleTo } = parsePostedMessage(await readJson(request));
     const channel = this.#knownChannel(channelId);
     if (channel.archived) throw new Problem(409, 'channel_archived', 'Nobody can write in an archived channel.');

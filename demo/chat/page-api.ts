@@ -32,12 +32,18 @@ export class PageApi {
     const [collection, id, part] = path;
     if (path.length > 3) throw notFound();
     switch ([request.method, collection, path.length > 1 ? ':id' : '', part ?? ''].join(' ').trim()) {
-      case 'GET workspace':
-        return this.#workspace(exchange);
-      case 'GET live':
-        return this.#live(exchange);
-      case 'GET channels :id messages':
-        return this.#history(exchange, this.#channel(id));
+      case 'GET workspace': {
+        this.#workspace(exchange);
+        return;
+      }
+      case 'GET live': {
+        this.#live(exchange);
+        return;
+      }
+      case 'GET channels :id messages': {
+        this.#history(exchange, this.#channel(id));
+        return;
+      }
       case 'POST channels :id messages':
         return this.#write(exchange, this.#channel(id));
       case 'PUT channels :id archived':
@@ -84,11 +90,11 @@ export class PageApi {
   async #write(exchange: Exchange, channel: Channel): Promise<void> {
     const viewer = this.#viewer(exchange.url);
     const body = await readOwnJson(exchange);
-    const clientId = body['client_id'];
+    const clientId = body.client_id;
     if (typeof clientId !== 'string' || clientId === '' || clientId.length > MAX_CLIENT_ID_LENGTH) {
       throw invalid(`client_id must have 1 to ${MAX_CLIENT_ID_LENGTH} characters.`);
     }
-    const text = parseText(body['text']);
+    const text = parseText(body.text);
     if (text.trim() === '') throw invalid('The message is empty.');
     if (this.#channel(channel.id).archived) throw new Problem(409, 'channel_archived', 'This channel is archived.');
     const { id, created } = this.#options.store.post({

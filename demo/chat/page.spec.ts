@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { aCompany, GRACE, postToChannel } from './a-chat.js';
 import { type Chat, type ChatOptions, startChat } from './server.js';
 
-const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-const REQUIRED = (process.env['CAUSEWAY_REQUIRE'] ?? '').split(/[\s,]+/).includes('chromium');
+const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const REQUIRED = (process.env.CAUSEWAY_REQUIRE ?? '').split(/[\s,]+/).includes('chromium');
 const ABSENT = !existsSync(CHROMIUM);
 const FLAGS =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';

@@ -17,11 +17,11 @@ const MAX_NAME_BYTES = 1_024;
 /** @throws Problem 422 `invalid`, 413 `too_large` for a text beyond {@link MAX_TEXT_BYTES}. */
 export function parsePostedMessage(value: unknown): PostedMessage {
   const body = asObject(value);
-  const sentAt = parseSentAt(body['sent_at']);
-  const visibleTo = parseVisibleTo(body['visible_to']);
+  const sentAt = parseSentAt(body.sent_at);
+  const visibleTo = parseVisibleTo(body.visible_to);
   return {
-    author: parseAuthor(body['kind'], body['author']),
-    text: parseText(body['text']),
+    author: parseAuthor(body.kind, body.author),
+    text: parseText(body.text),
     ...(sentAt !== undefined && { sentAt }),
     ...(visibleTo && { visibleTo }),
   };
@@ -47,9 +47,9 @@ function parseAuthor(kind: unknown, value: unknown): PostedMessage['author'] {
   const author = asObject(value);
   return {
     kind: 'remote',
-    id: boundedText(author['id'], 'author.id', MAX_ID_BYTES),
-    displayName: boundedText(author['display_name'], 'author.display_name', MAX_NAME_BYTES),
-    server: boundedText(author['server'], 'author.server', MAX_ID_BYTES),
+    id: boundedText(author.id, 'author.id', MAX_ID_BYTES),
+    displayName: boundedText(author.display_name, 'author.display_name', MAX_NAME_BYTES),
+    server: boundedText(author.server, 'author.server', MAX_ID_BYTES),
   };
 }
 

@@ -13,8 +13,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     if (!value) throw new SettingsError(`${name} is missing.`);
     return value;
   };
-  const accent = environment['CHAT_ACCENT']?.trim();
-  const host = environment['CHAT_HOST']?.trim();
+  const accent = environment.CHAT_ACCENT?.trim();
+  const host = environment.CHAT_HOST?.trim();
   const port = required('CHAT_PORT');
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new SettingsError('CHAT_PORT must be a port number from 0 to 65535.');

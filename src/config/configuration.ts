@@ -5,27 +5,22 @@ import { validateSync } from 'class-validator';
 import { parse as parseYaml } from 'yaml';
 import { DEFAULT_ROOM_VERSION, type ServerName, parseServerName } from '../protocol/index.js';
 import { SETTINGS, Settings } from './settings.js';
-import { asBoolean, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
+import {
+  type DatabaseLocation,
+  type Listen,
+  type PlatformSettings,
+  asBoolean,
+  asList,
+  asPeers,
+  asPlatforms,
+  parseDatabaseUrl,
+  parseListen,
+} from './values.js';
 
 const PREFIX = 'CAUSEWAY_';
 const DEFAULT_FILE = 'causeway.yaml';
 /** Variables with our prefix that are no settings: where the file is, and what the tests may rely on. */
 const RESERVED = new Set(['CONFIG', 'REQUIRE', 'SHARED']);
-
-export interface Listen {
-  host: string;
-  port: number;
-}
-
-export type DatabaseLocation = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
-
-export interface PlatformSettings {
-  kind: 'http';
-  workspace: string;
-  url: URL;
-  token?: string;
-  tokenFile?: string;
-}
 
 /** What is wrong with the configuration: one sentence that names the key. */
 export class ConfigurationError extends Error {}

@@ -1,9 +1,3 @@
 export { ConfigModule } from './config.module.js';
-export {
-  Configuration,
-  ConfigurationError,
-  type DatabaseLocation,
-  type Listen,
-  type PlatformSettings,
-  loadConfiguration,
-} from './configuration.js';
+export { Configuration, ConfigurationError, loadConfiguration } from './configuration.js';
+export type { DatabaseLocation, Listen, PlatformSettings } from './values.js';

@@ -1,5 +1,19 @@
 import { parseServerName } from '../protocol/index.js';
-import type { DatabaseLocation, Listen, PlatformSettings } from './configuration.js';
+
+export interface Listen {
+  host: string;
+  port: number;
+}
+
+export type DatabaseLocation = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
+
+export interface PlatformSettings {
+  kind: 'http';
+  workspace: string;
+  url: URL;
+  token?: string;
+  tokenFile?: string;
+}
 
 /** Readers of single values; undefined for what is none. Environment variables give text, the file may give structure. */
 

@@ -44,7 +44,7 @@ export class RoomMappings {
   async create(channel: ChannelName & { channelName: string }, roomId: RoomId): Promise<RoomMappingEntity> {
     return this.database.transaction(async (manager) => {
       const room = await manager.findOneBy(RoomEntity, { roomId });
-      if (room === null || room.standing !== 'joined') throw new MappingConflict(`we are not in the room ${roomId}`);
+      if (room?.standing !== 'joined') throw new MappingConflict(`we are not in the room ${roomId}`);
       const { platform, workspace, channelId, channelName } = channel;
       if (await manager.existsBy(RoomMappingEntity, { platform, workspace, channelId })) {
         throw new MappingConflict(`the channel ${channelName} has a room already`);

@@ -3,7 +3,7 @@ import { type JsonObject, type JsonValue, isJsonObject } from './json.js';
 
 /** A state event as the authorization rules look at it. */
 export interface StateEntry {
-  eventId: string;
+  eventId: EventId;
   event: JsonObject;
 }
 
@@ -40,6 +40,6 @@ export function authEventKeys(event: JudgedEvent): [type: string, stateKey: stri
 export function selectAuthEvents(event: JudgedEvent, state: StateView): EventId[] {
   return authEventKeys(event).flatMap(([type, stateKey]) => {
     const entry = state.get(type, stateKey);
-    return entry === undefined ? [] : [entry.eventId as EventId];
+    return entry === undefined ? [] : [entry.eventId];
   });
 }

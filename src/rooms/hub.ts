@@ -124,9 +124,9 @@ export class Hub {
     );
     // Nothing is awaited from here on before all are queued: that would change their order.
     return Promise.all(
-      lpdus.map((lpdu, index): Promise<Outcome> | Outcome => {
+      lpdus.map((lpdu, index): Promise<Outcome> => {
         const check = checks[index];
-        if (check?.fault !== undefined) return check.fault;
+        if (check?.fault !== undefined) return Promise.resolve(check.fault);
         const job = this.lpduJob(room.version, lpdu);
         return check?.outside ? this.deliverOrRefuse(room, lpdu, job) : this.log.append(room.roomId, job);
       }),

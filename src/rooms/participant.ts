@@ -309,14 +309,15 @@ export class Participant {
       identity: { eventId },
       refersTo: prev === undefined ? [] : [prev],
       needs: stateNeededBy(pdu),
-      decide: ({ headEventId, state, knows }) => {
+      decide: (view) => {
+        const { headEventId, state } = view;
         observed.length = 0;
         if (prev === undefined) {
           const refusal = { rule: 'prev_events', reason: `${pdu.type} has no previous event` };
           observed.push({ kind: 'forbidden', detail: refusal.reason });
           return { kind: 'refuse', refusal };
         }
-        if (prev !== headEventId && !knows(prev)) return { kind: 'gap' };
+        if (prev !== headEventId && !view.knows(prev)) return { kind: 'gap' };
         if (prev !== headEventId)
           observed.push({ kind: 'fork', detail: `${eventId} follows ${prev}, not ${String(headEventId)}` });
         const verdict = algorithms.checkAuthRules(pdu, { state, lenient: true });

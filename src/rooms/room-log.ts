@@ -341,13 +341,14 @@ async function moveDestinations(
     const { roomId } = room;
     const joined = await manager.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
     const cursor = await manager.findOneBy(DestinationRoomEntity, { server, roomId });
-    if (joined && (cursor === null || cursor.untilPosition !== null)) {
+    const follows = cursor !== null && cursor.untilPosition === null;
+    if (joined && !follows) {
       const joinedAt = appended.find((event) => isJoinOf(event, name))?.position ?? position;
       await manager.upsert(DestinationRoomEntity, { server, roomId, cursor: joinedAt - 1, untilPosition: null }, [
         'server',
         'roomId',
       ]);
-    } else if (!joined && cursor !== null && cursor.untilPosition === null) {
+    } else if (!joined && follows) {
       await manager.update(DestinationRoomEntity, { server, roomId }, { untilPosition: position });
     }
   }

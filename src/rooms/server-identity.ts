@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { SigningKeyEntity } from '../persistence/entities/index.js';
-import { Database } from '../persistence/database.js';
-import { Clock } from '../persistence/clock.js';
+import { type Database } from '../persistence/database.js';
+import { type Clock } from '../persistence/clock.js';
 import {
   type KeyId,
   type ServerName,

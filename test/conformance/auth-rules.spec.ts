@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type JsonObject, checkAuthRules, eventFault } from '../../src/protocol/index.js';
+import { type EventId, type JsonObject, checkAuthRules, eventFault } from '../../src/protocol/index.js';
 import { type Cases, vectors } from './vectors.js';
 
 interface AuthCase {
-  state: (JsonObject & { event_id: string; type: string; state_key: string })[];
+  state: (JsonObject & { event_id: EventId; type: string; state_key: string })[];
   event: JsonObject & { auth_events: string[] };
   expect: 'allow' | 'reject';
   rule: string;

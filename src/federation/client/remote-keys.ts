@@ -48,7 +48,7 @@ export class RemoteKeys {
   async requestKey(server: ServerName, keyId: KeyId): Promise<VerifyKey | undefined> {
     const usable = (known: KnownServer): VerifyKey | undefined => {
       const found = known.keys.get(keyId);
-      return found && found.expiredAt === null && found.validUntil > this.clock.now() ? found.key : undefined;
+      return found?.expiredAt === null && found.validUntil > this.clock.now() ? found.key : undefined;
     };
     const known = await this.known(server);
     return usable(known) ?? usable(await this.refresh(server, known));
@@ -69,7 +69,7 @@ export class RemoteKeys {
     return new Map(
       all.flatMap(({ keyId, publicKey }) => {
         const key = createVerifyKey(publicKey);
-        return key === undefined ? [] : [[keyId as string, key] as const];
+        return key === undefined ? [] : [[keyId, key] as const];
       }),
     );
   }

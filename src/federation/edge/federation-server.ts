@@ -75,7 +75,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
       routerOptions: { maxParamLength: MAX_PATH_PARAMETER, ignoreTrailingSlash: false },
       serverFactory: (handler) => this.listener(handler),
       frameworkErrors: (error, _request, reply) => {
-        this.fail(error, reply as unknown as FastifyReply);
+        this.fail(error, reply);
       },
     });
     http.removeAllContentTypeParsers();

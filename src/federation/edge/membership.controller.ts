@@ -153,7 +153,7 @@ type Work = (call: FederationCall) => Promise<JsonValue>;
 
 const forbidden = (reason: string): MatrixError => new MatrixError('M_FORBIDDEN', 403, reason);
 
-const isOutcome = <T extends object>(value: T | Outcome): value is Outcome => 'kind' in value;
+const isOutcome = (value: object): value is Outcome => 'kind' in value;
 
 const refused = (outcome: Outcome): MatrixError =>
   forbidden(outcome.kind === 'refused' ? outcome.refusal.reason : 'the room does not take the event');

@@ -8,4 +8,6 @@ export * from './federation.entity.js';
 export * from './operation.entity.js';
 export * from './room.entity.js';
 
-export const ENTITIES = [bridge, federation, operation, room].flatMap((module) => Object.values(module));
+export const ENTITIES: (new () => object)[] = [bridge, federation, operation, room].flatMap(
+  (module: Record<string, new () => object>) => Object.values(module),
+);
