@@ -1,6 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { RoomMappings, channelKey } from '../mapping/room-mappings.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
+import { Tasks } from '../persistence/tasks.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { Platforms } from '../platform/platforms.js';
 import type { RoomId } from '../protocol/index.js';
@@ -18,6 +19,10 @@ export class UnknownPlatform extends Error {}
 @Injectable()
 export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Bridge');
+  /** What fails here is looked for again by the poll. */
+  private readonly background = new Tasks((error) => {
+    this.logger.error({ err: error }, 'looking for what is to be carried failed');
+  });
   private poll: NodeJS.Timeout | undefined;
 
   constructor(
@@ -37,15 +42,15 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
       this.outbound.loops.start(mappingId);
     });
     this.wakeups.on('room', (roomId) => {
-      this.watch(this.startRoom(roomId as RoomId));
+      this.background.add(this.startRoom(roomId as RoomId));
     });
     for (const platform of this.platforms.all) {
       platform.start(this.inbox.sinkFor(platform.kind, platform.workspace));
     }
     this.poll = setInterval(() => {
-      this.watch(this.startAll());
+      this.background.add(this.startAll());
     }, POLL_MS);
-    this.watch(this.startAll());
+    this.background.add(this.startAll());
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -53,6 +58,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop()];
     await Promise.all(this.platforms.all.map((platform) => platform.stop()));
     await Promise.all(stopped);
+    await this.background.settled();
   }
 
   /** Maps a native channel to a room. Throws UnknownPlatform, PlatformError (no such channel) or MappingConflict. */
@@ -72,12 +78,5 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
       this.outbound.loops.start(mapping.id);
       this.inbound.loops.start(channelKey(mapping));
     }
-  }
-
-  /** Database failures of the background are logged; the poll comes back to what was left. */
-  private watch(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.logger.error({ err: error }, 'looking for what is to be carried failed');
-    });
   }
 }

@@ -1,17 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RoomId, UserId } from '../../src/protocol/index.js';
+import { forEachDatabase } from '../postgres/databases.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
 import { type Peer, peerUrl, startPeer } from '../support/peer.js';
 
 const ACME = 'acme.example';
 let peer: Peer;
 let acme: TestGateway;
-
-beforeEach(async () => {
-  peer = await startPeer('peer.example', { autoJoin: true });
-  acme = await startGateway(ACME, { 'peer.example': peerUrl(peer) });
-  peer.peers[ACME] = acme.url;
-});
+let env: Record<string, string>;
 
 afterEach(async () => {
   await acme.close();
@@ -33,87 +29,96 @@ async function sharedRoom(): Promise<RoomId> {
   return roomId;
 }
 
-describe('as hub', () => {
-  it('invites a user of another server, takes its join and carries messages both ways in one order', async () => {
-    const roomId = await sharedRoom();
-    await say(roomId, 'from the hub');
-    await peer.say(roomId, 'from the peer');
-    await until('both are in the log', async () => (await texts(roomId)).length === 2);
-    await peer.until(() => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 2);
-    expect(await texts(roomId)).toEqual(['from the hub', 'from the peer']);
-    expect(peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => pdu.content.body)).toEqual(
-      ['from the hub', 'from the peer'],
-    );
-    expect(peer.problems).toEqual([]);
-  });
-
-  it('keeps one chain while both sides write at once, and loses nothing', async () => {
-    const roomId = await sharedRoom();
-    await Promise.all(
-      Array.from({ length: 50 }, (_, n) => [
-        say(roomId, `hub ${String(n)}`),
-        peer.say(roomId, `peer ${String(n)}`),
-      ]).flat(),
-    );
-    await peer.until(() => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 100);
-    const log = await acme.reader.eventsAfter(roomId, -1, 1_000);
-    for (const [index, { position, pdu }] of log.entries()) {
-      expect(position).toBe(index);
-      expect(pdu.prev_events).toEqual(index === 0 ? [] : [log[index - 1]?.eventId]);
-    }
-    expect(new Set(await texts(roomId)).size).toBe(100);
-    expect(peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => pdu.content.body)).toEqual(
-      await texts(roomId),
-    );
-    expect(peer.problems).toEqual([]);
-  });
-
-  it('repeats the same transaction until it is answered: nothing is lost and nothing comes twice', async () => {
-    const roomId = await sharedRoom();
-    peer.faults.add('drop-answer:1');
-    await say(roomId, 'one');
-    await say(roomId, 'two');
-    await peer.until(
-      () => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 2,
-      'both',
-      15_000,
-    );
-    expect(peer.problems).toEqual([]);
-  });
-
-  it('serves the log to who is in the room, and to nobody else', async () => {
-    const roomId = await sharedRoom();
-    await say(roomId, 'secret');
-    const log = await acme.reader.eventsAfter(roomId, -1, 1_000);
-    const last = log.at(-1)?.eventId ?? '';
-    const stranger = await startPeer('stranger.example', { peers: { [ACME]: acme.url } });
-    await acme.close({ keepData: true });
-    acme = await startGateway(
-      ACME,
-      { 'peer.example': peerUrl(peer), 'stranger.example': peerUrl(stranger) },
-      { directory: acme.directory },
-    );
+forEachDatabase(({ createUrl }) => {
+  beforeEach(async () => {
+    env = { CAUSEWAY_DATABASE_URL: await createUrl() };
+    peer = await startPeer('peer.example', { autoJoin: true });
+    acme = await startGateway(ACME, { 'peer.example': peerUrl(peer) }, { env });
     peer.peers[ACME] = acme.url;
-    stranger.peers[ACME] = acme.url;
-    const paths = (who: Peer): string[] => [
-      who.path('event', encodeURIComponent(last)),
-      who.path('backfill', `${encodeURIComponent(roomId)}?v=${encodeURIComponent(last)}&limit=3`),
-      `/_matrix/federation/v1/state/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(last)}`,
-      `/_matrix/federation/v1/state_ids/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(last)}`,
-      `/_matrix/federation/v1/event_auth/${encodeURIComponent(roomId)}/${encodeURIComponent(last)}`,
-    ];
-    for (const path of paths(peer)) {
-      expect(await peer.request('GET', ACME, path)).toMatchObject({ status: 200 });
-    }
-    for (const path of paths(stranger)) {
-      expect(await stranger.request('GET', ACME, path)).toMatchObject({
-        status: 404,
-        json: { errcode: 'M_NOT_FOUND' },
-      });
-    }
-    const { json } = await peer.backfill(ACME, roomId, last, 3);
-    expect((json?.pdus as { type: string }[]).length).toBe(3);
-    expect((json?.pdus as { content: { body?: string } }[]).at(-1)?.content.body).toBe('secret');
-    await stranger.close();
+  });
+
+  describe('as hub', () => {
+    it('invites a user of another server, takes its join and carries messages both ways in one order', async () => {
+      const roomId = await sharedRoom();
+      await say(roomId, 'from the hub');
+      await peer.say(roomId, 'from the peer');
+      await until('both are in the log', async () => (await texts(roomId)).length === 2);
+      await peer.until(() => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 2);
+      expect(await texts(roomId)).toEqual(['from the hub', 'from the peer']);
+      expect(
+        peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => pdu.content.body),
+      ).toEqual(['from the hub', 'from the peer']);
+      expect(peer.problems).toEqual([]);
+    });
+
+    it('keeps one chain while both sides write at once, and loses nothing', async () => {
+      const roomId = await sharedRoom();
+      await Promise.all(
+        Array.from({ length: 50 }, (_, n) => [
+          say(roomId, `hub ${String(n)}`),
+          peer.say(roomId, `peer ${String(n)}`),
+        ]).flat(),
+      );
+      await peer.until(() => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 100);
+      const log = await acme.reader.eventsAfter(roomId, -1, 1_000);
+      for (const [index, { position, pdu }] of log.entries()) {
+        expect(position).toBe(index);
+        expect(pdu.prev_events).toEqual(index === 0 ? [] : [log[index - 1]?.eventId]);
+      }
+      expect(new Set(await texts(roomId)).size).toBe(100);
+      expect(
+        peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => pdu.content.body),
+      ).toEqual(await texts(roomId));
+      expect(peer.problems).toEqual([]);
+    });
+
+    it('repeats the same transaction until it is answered: nothing is lost and nothing comes twice', async () => {
+      const roomId = await sharedRoom();
+      peer.faults.add('drop-answer:1');
+      await say(roomId, 'one');
+      await say(roomId, 'two');
+      await peer.until(
+        () => peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').length === 2,
+        'both',
+        15_000,
+      );
+      expect(peer.problems).toEqual([]);
+    });
+
+    it('serves the log to who is in the room, and to nobody else', async () => {
+      const roomId = await sharedRoom();
+      await say(roomId, 'secret');
+      const log = await acme.reader.eventsAfter(roomId, -1, 1_000);
+      const last = log.at(-1)?.eventId ?? '';
+      const stranger = await startPeer('stranger.example', { peers: { [ACME]: acme.url } });
+      await acme.close({ keepData: true });
+      acme = await startGateway(
+        ACME,
+        { 'peer.example': peerUrl(peer), 'stranger.example': peerUrl(stranger) },
+        { directory: acme.directory, env },
+      );
+      peer.peers[ACME] = acme.url;
+      stranger.peers[ACME] = acme.url;
+      const paths = (who: Peer): string[] => [
+        who.path('event', encodeURIComponent(last)),
+        who.path('backfill', `${encodeURIComponent(roomId)}?v=${encodeURIComponent(last)}&limit=3`),
+        `/_matrix/federation/v1/state/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(last)}`,
+        `/_matrix/federation/v1/state_ids/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(last)}`,
+        `/_matrix/federation/v1/event_auth/${encodeURIComponent(roomId)}/${encodeURIComponent(last)}`,
+      ];
+      for (const path of paths(peer)) {
+        expect(await peer.request('GET', ACME, path)).toMatchObject({ status: 200 });
+      }
+      for (const path of paths(stranger)) {
+        expect(await stranger.request('GET', ACME, path)).toMatchObject({
+          status: 404,
+          json: { errcode: 'M_NOT_FOUND' },
+        });
+      }
+      const { json } = await peer.backfill(ACME, roomId, last, 3);
+      expect((json?.pdus as { type: string }[]).length).toBe(3);
+      expect((json?.pdus as { content: { body?: string } }[]).at(-1)?.content.body).toBe('secret');
+      await stranger.close();
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Loops } from '../../persistence/loops.js';
+import { Tasks } from '../../persistence/tasks.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import { type JsonValue, type RoomId, type ServerName, federationPath } from '../../protocol/index.js';
 import { Participant } from '../../rooms/participant.js';
@@ -22,6 +23,10 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       return POLL_MS;
     },
   );
+  /** What fails here is looked for again by the poll. */
+  private readonly background = new Tasks((error) => {
+    this.logger.error({ err: error }, 'looking for what is to be sent failed');
+  });
   private poll: NodeJS.Timeout | undefined;
 
   constructor(
@@ -34,15 +39,15 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
 
   onApplicationBootstrap(): void {
     this.wakeups.on('room', (roomId) => {
-      this.watch(this.startFollowers(roomId as RoomId));
+      this.background.add(this.startFollowers(roomId as RoomId));
     });
     this.wakeups.on('destination', (server) => {
       this.loops.start(server as ServerName);
     });
     this.poll = setInterval(() => {
-      this.watch(this.startWaiting());
+      this.background.add(this.startWaiting());
     }, POLL_MS);
-    this.watch(this.startWaiting());
+    this.background.add(this.startWaiting());
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -50,6 +55,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     const stopped = this.loops.stop();
     await this.client.abort();
     await stopped;
+    await this.background.settled();
   }
 
   private async startFollowers(roomId: RoomId): Promise<void> {
@@ -85,12 +91,5 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       }
     }
     return undefined;
-  }
-
-  /** Database failures of the background are logged; the poll comes back to what was left. */
-  private watch(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.logger.error({ err: error }, 'looking for what is to be sent failed');
-    });
   }
 }

@@ -11,8 +11,10 @@ import {
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { Configuration } from '../../config/index.js';
 import { Metrics } from '../../observability/metrics.js';
+import { Tasks } from '../../persistence/tasks.js';
 import { MatrixError, type ParsedJson, type ServerName, parseJson } from '../../protocol/index.js';
 import { UnknownRoom } from '../../rooms/room-log.js';
+import { FederationClient } from '../client/federation-client.js';
 import { Destinations } from '../delivery/destinations.js';
 import { type FederationController, type FederationRoute } from './call.js';
 import { RequestAuthenticator } from './request-authenticator.js';
@@ -32,12 +34,15 @@ export const FEDERATION_CONTROLLERS = Symbol('FEDERATION_CONTROLLERS');
 @Injectable()
 export class FederationServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FederationServer');
+  /** Requests are finished also when their connection is gone (LM-04 §send). Their failures are answered by Fastify. */
+  private readonly answering = new Tasks(() => undefined);
   private readonly http: FastifyInstance;
   private readonly sessions = new Set<ServerHttp2Session>();
 
   constructor(
     private readonly configuration: Configuration,
     private readonly authenticator: RequestAuthenticator,
+    private readonly client: FederationClient,
     private readonly destinations: Destinations,
     private readonly metrics: Metrics,
     @Inject(FEDERATION_CONTROLLERS) controllers: readonly FederationController[],
@@ -54,6 +59,8 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   async beforeApplicationShutdown(): Promise<void> {
     for (const session of this.sessions) session.destroy();
     await this.http.close();
+    await this.client.abort(); // an answer may wait for another server
+    await this.answering.settled();
   }
 
   /** The port that is listened on, also when the configuration says 0. */
@@ -97,7 +104,11 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
           method: route.method,
           url,
           config: { endpoint: route.endpoint },
-          handler: (request, reply) => this.answer(route, request, reply),
+          handler: (request, reply) => {
+            const answering = this.answer(route, request, reply);
+            this.answering.add(answering);
+            return answering;
+          },
         });
         methods.set(url, [...(methods.get(url) ?? []), route.method]);
       }
