@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { ContractApi } from './contract-api.js';
 import { notFound, segments, sendError } from './http.js';
 import { LiveUpdates } from './live-updates.js';
+import { requireOwnPage } from './own-page.js';
 import { PageApi } from './page-api.js';
 import { PageFiles } from './page-files.js';
 import { openDatabase } from './schema.js';
@@ -15,6 +16,8 @@ export interface ChatOptions {
   port: number;
   /** Default 127.0.0.1. */
   host?: string;
+  /** Names with a dot under which browsers reach the page; addresses and `localhost` need no mention. Default none. */
+  hostnames?: readonly string[];
   /** The SQLite file; it and its folder are made when missing. */
   databasePath: string;
   workspace: { id: string; name: string };
@@ -46,7 +49,7 @@ const CLOSE_GRACE_MS = 2_000;
 
 /** Starts one workspace. @throws when the file or the port cannot be had. */
 export async function startChat(options: ChatOptions): Promise<Chat> {
-  const { workspace, host = '127.0.0.1', accent = DEFAULT_ACCENT } = options;
+  const { workspace, host = '127.0.0.1', hostnames = [], accent = DEFAULT_ACCENT } = options;
   const wakeups = new Wakeups();
   const database = openDatabase(options.databasePath, workspace.id);
   try {
@@ -63,6 +66,7 @@ export async function startChat(options: ChatOptions): Promise<Chat> {
       if (!path) throw notFound();
       const exchange = { request, response, url, path: path.slice(1) };
       if (path[0] === 'causeway') return contract.handle(exchange);
+      requireOwnPage(request, hostnames);
       if (path[0] === 'api') return page.handle(exchange);
       return files.handle({ ...exchange, path });
     };

@@ -26,6 +26,11 @@ it('host and colour may be absent', () => {
   });
 });
 
+it('further names of the page are a list', () => {
+  const { hostnames } = readSettings({ ...ENVIRONMENT, CHAT_HOSTNAMES: '["chat.acme.example"]' });
+  expect(hostnames).toEqual(['chat.acme.example']);
+});
+
 it.each(Object.keys(ENVIRONMENT))('a missing %s is named', (name) => {
   expect(() => readSettings({ ...ENVIRONMENT, [name]: ' ' })).toThrow(new SettingsError(`${name} is missing.`));
 });
@@ -41,6 +46,8 @@ it.each([
   ['CHAT_PEOPLE', '[{"username":"a b","displayName":"A"}]'],
   ['CHAT_PEOPLE', '[{"username":"ada"}]'],
   ['CHAT_PEOPLE', '[{"username":"ada","displayName":"A"},{"username":"ada","displayName":"B"}]'],
+  ['CHAT_HOSTNAMES', 'chat.acme.example'],
+  ['CHAT_HOSTNAMES', '["https://chat.acme.example"]'],
   ['CHAT_CHANNELS', '["#general"]'],
   ['CHAT_CHANNELS', '["general","general"]'],
 ])('%s = %s is refused with one sentence that names it', (name, value) => {

@@ -4,6 +4,7 @@ import type { ChatOptions } from './server.js';
 export class SettingsError extends Error {}
 
 const USERNAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const HOSTNAME = /^[a-z0-9][a-z0-9.-]*$/;
 const CHANNEL_NAME = /^[\p{L}\p{N}][\p{L}\p{N}_-]{0,79}$/u;
 
 /** Reads the `CHAT_…` variables. @throws SettingsError */
@@ -15,6 +16,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   };
   const accent = environment.CHAT_ACCENT?.trim();
   const host = environment.CHAT_HOST?.trim();
+  const hostnames = environment.CHAT_HOSTNAMES?.trim();
   const port = required('CHAT_PORT');
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new SettingsError('CHAT_PORT must be a port number from 0 to 65535.');
@@ -30,6 +32,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     people: distinct('CHAT_PEOPLE', list('CHAT_PEOPLE', required('CHAT_PEOPLE'), person), ({ username }) => username),
     channels: distinct('CHAT_CHANNELS', list('CHAT_CHANNELS', required('CHAT_CHANNELS'), channel), (name) => name),
     ...(host && { host }),
+    ...(hostnames && { hostnames: list('CHAT_HOSTNAMES', hostnames, hostname) }),
     ...(accent && { accent }),
   };
 }
@@ -43,6 +46,13 @@ function list<T>(name: string, json: string, parse: (entry: unknown) => T): T[] 
   }
   if (!Array.isArray(value) || value.length === 0) throw new SettingsError(`${name} must be a list that is not empty.`);
   return value.map(parse);
+}
+
+function hostname(entry: unknown): string {
+  if (typeof entry !== 'string' || !HOSTNAME.test(entry)) {
+    throw new SettingsError('CHAT_HOSTNAMES must hold names such as chat.acme.example, in lower case.');
+  }
+  return entry;
 }
 
 function person(entry: unknown): { username: string; displayName: string } {
