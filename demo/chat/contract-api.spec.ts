@@ -150,6 +150,13 @@ describe('posting', () => {
     expect(await postToChannel(chat, 'C1', 'key-1', notice)).toEqual(problem(404, 'unknown_user'));
   });
 
+  it('a broken surrogate pair is mended, so that every reader gets a text that UTF-8 can hold', async () => {
+    await postToChannel(chat, 'C1', 'key-1', { ...HELLO, text: 'half \ud83d of a smile' });
+    expect((await contractCall(chat, 'events?cursor=0')).body).toMatchObject({
+      events: [{ message: { text: 'half \ufffd of a smile' } }],
+    });
+  });
+
   it('unknown fields are ignored', async () => {
     const body = { ...HELLO, mood: 'happy', author: { ...GRACE, avatar: 'x' } };
     expect(await postToChannel(chat, 'C1', 'key-1', body)).toMatchObject({ status: 201 });
@@ -233,6 +240,13 @@ describe('events', () => {
 
   it('a waiting call that nothing happens for is answered with an empty list and its own cursor', async () => {
     expect((await contractCall(chat, 'events?cursor=0&wait=1')).body).toEqual({ events: [], cursor: '0' });
+  });
+
+  it('a caller that goes away while waiting harms nobody', async () => {
+    const impatient = contractCall(chat, 'events?cursor=0&wait=60', { signal: AbortSignal.timeout(100) });
+    await expect(impatient).rejects.toThrow('timeout');
+    await writeAs(chat, 'ada', 'still here', 'c-1');
+    expect((await contractCall(chat, 'events?cursor=0')).body).toMatchObject({ cursor: '1' });
   });
 
   it('closing answers who waits instead of keeping them', async () => {

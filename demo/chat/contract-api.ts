@@ -40,23 +40,16 @@ export class ContractApi {
     const [version, collection, id, part] = exchange.path;
     const depth = exchange.path.length;
     if (version !== 'v1' || collection === undefined) throw notFound();
-    const route = [exchange.request.method, collection, depth > 2 ? ':id' : '', part ?? ''].join(' ').trim();
     if (depth > 4) throw notFound();
-    switch (route) {
-      case 'GET capabilities': {
-        this.#capabilities(exchange);
-        return;
-      }
+    switch ([exchange.request.method, collection, depth > 2 ? ':id' : '', part ?? ''].join(' ').trim()) {
+      case 'GET capabilities':
+        return this.#capabilities(exchange);
       case 'GET events':
         return this.#events(exchange);
-      case 'GET channels :id': {
-        this.#channel(exchange, id ?? '');
-        return;
-      }
-      case 'GET users :id': {
-        this.#user(exchange, id ?? '');
-        return;
-      }
+      case 'GET channels :id':
+        return this.#channel(exchange, id ?? '');
+      case 'GET users :id':
+        return this.#user(exchange, id ?? '');
       case 'POST channels :id messages':
         return this.#postMessage(exchange, id ?? '');
       default:
@@ -71,7 +64,7 @@ export class ContractApi {
     }
   }
 
-  #capabilities({ response }: Exchange): void {
+  async #capabilities({ response }: Exchange): Promise<void> {
     const { id, name } = this.#options.workspace;
     sendJson(response, 200, {
       contract: '1.0',
@@ -108,12 +101,12 @@ export class ContractApi {
     sendJsonText(response, 200, `{"events":[${bodies}],"cursor":"${next}"}`);
   }
 
-  #channel({ response }: Exchange, channelId: string): void {
+  async #channel({ response }: Exchange, channelId: string): Promise<void> {
     const { id, name, archived } = this.#knownChannel(channelId);
     sendJson(response, 200, { id, name, archived });
   }
 
-  #user({ response }: Exchange, userId: string): void {
+  async #user({ response }: Exchange, userId: string): Promise<void> {
     const { id, username, displayName } = this.#knownPerson(userId);
     sendJson(response, 200, { id, username, display_name: displayName });
   }

@@ -1,4 +1,11 @@
-import type { Author, Message, Person } from './model.js';
+import type { Message, Person, RemoteAuthor } from './model.js';
+
+/** `server` only for people of other companies. */
+export interface AuthorView {
+  id: string;
+  display_name: string;
+  server?: string;
+}
 
 /** A message as the page reads it. */
 export interface MessageView {
@@ -6,8 +13,8 @@ export interface MessageView {
   id: string;
   channel_id: string;
   kind: 'message' | 'notice';
-  /** `server` only for people of other companies. Absent for a notice. */
-  author?: { id: string; display_name: string; server?: string };
+  /** Absent for a notice. */
+  author?: AuthorView;
   text: string;
   time: number;
   sent_at?: number;
@@ -24,7 +31,7 @@ export function viewOf(message: Message, viewer: Person): MessageView {
     id: message.id,
     channel_id: message.channelId,
     kind: author.kind === 'gateway' ? 'notice' : 'message',
-    ...authorView(author),
+    ...(author.kind !== 'gateway' && { author: authorView(author.kind === 'person' ? author.person : author) }),
     text: message.text,
     time: message.time,
     ...(message.sentAt !== undefined && { sent_at: message.sentAt }),
@@ -33,13 +40,7 @@ export function viewOf(message: Message, viewer: Person): MessageView {
   };
 }
 
-function authorView(author: Author): Pick<MessageView, 'author'> {
-  switch (author.kind) {
-    case 'gateway':
-      return {};
-    case 'person':
-      return { author: { id: author.person.id, display_name: author.person.displayName } };
-    case 'remote':
-      return { author: { id: author.id, display_name: author.displayName, server: author.server } };
-  }
+export function authorView(author: Person | RemoteAuthor): AuthorView {
+  const { id, displayName } = author;
+  return { id, display_name: displayName, ...('server' in author && { server: author.server }) };
 }

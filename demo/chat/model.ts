@@ -15,11 +15,17 @@ export interface Channel {
   archived: boolean;
 }
 
+/** Somebody of another company. */
+export interface RemoteAuthor {
+  kind: 'remote';
+  /** Matrix user id. */
+  id: string;
+  displayName: string;
+  server: string;
+}
+
 /** Who speaks: a person of this workspace, a person of another company, or the gateway itself. */
-export type Author =
-  | { kind: 'person'; person: Person }
-  | { kind: 'remote'; id: string; displayName: string; server: string }
-  | { kind: 'gateway' };
+export type Author = { kind: 'person'; person: Person } | RemoteAuthor | { kind: 'gateway' };
 
 export interface Message {
   /** Place in the workspace's log: grows with every message, in the order in which people saw them. */

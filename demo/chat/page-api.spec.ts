@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { aCompany, contractCall, GRACE, postToChannel, writeAs } from './a-chat.js';
 import { type Chat, type ChatOptions, startChat } from './server.js';
@@ -51,13 +53,49 @@ it('a client id makes one message of each person', async () => {
   expect((await history('ada')).messages.map(({ text }) => text)).toEqual(['once', 'mine']);
 });
 
-it('what another page sends without the content type of JSON is refused', async () => {
-  const response = await fetch(`${chat.url}/api/channels/C1/messages?as=ada`, {
-    method: 'POST',
-    body: JSON.stringify({ client_id: 'c-1', text: 'forged' }),
-  });
-  expect(response.status).toBe(422);
+/** What a browser sends when a page of another site, or of another name, makes it write. `fetch` would not send it. */
+async function writeFrom(headers: Record<string, string>): Promise<number | undefined> {
+  const call = request(`${chat.url}/api/channels/C1/messages?as=ada`, { method: 'POST', headers });
+  call.end(JSON.stringify({ client_id: headers.origin ?? headers.host, text: 'Hello' }));
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
+
+it('a page of another site can neither write nor read', async () => {
+  const origins = ['https://evil.example', `http://127.0.0.1:${chat.port + 1}`, 'null', 'not an origin'];
+  for (const origin of origins) expect(await writeFrom({ origin })).toBe(403);
+  for (const host of ['evil.example', `evil.example:${chat.port}`, '127.0.0.1.evil.example', 'localhost.']) {
+    expect(await writeFrom({ host })).toBe(403);
+    expect(await writeFrom({ host, origin: `http://${host}` })).toBe(403);
+  }
   expect((await history('ada')).messages).toEqual([]);
+  expect(await writeFrom({ origin: chat.url })).toBe(201);
+});
+
+it('the page is reached by its own names, also behind a proxy', async () => {
+  await chat.close();
+  chat = await startChat({ ...options, hostnames: ['chat.acme.example'] });
+  const names = ['chat.acme.example', 'localhost:80', 'acme.localhost', 'chat-acme', '192.0.2.1:8101', '[::1]:8101'];
+  for (const host of names) expect(await writeFrom({ host, origin: `http://${host}` })).toBe(201);
+  expect(await writeFrom({ host: '127.0.0.1:8101', origin: 'https://chat.acme.example' })).toBe(201);
+});
+
+it('the guests of a channel are those whose messages one may see, under their newest names', async () => {
+  const guests = async (as: string): Promise<unknown> => {
+    const response = await fetch(`${chat.url}/api/workspace?as=${as}`);
+    return ((await response.json()) as { channels: { guests: unknown }[] }).channels.map((channel) => channel.guests);
+  };
+  const hello = { kind: 'message', text: 'Hello' };
+  const admiral = { ...GRACE, display_name: 'Admiral Hopper' };
+  const lin = { id: '@lin:initech.example', display_name: 'Lin', server: 'initech.example' };
+  await postToChannel(chat, 'C1', 'key-1', { ...hello, author: GRACE });
+  await postToChannel(chat, 'C1', 'key-2', { ...hello, author: admiral });
+  await postToChannel(chat, 'C1', 'key-3', { ...hello, author: lin, visible_to: ['U1'] });
+  await postToChannel(chat, 'C1', 'key-4', { kind: 'notice', text: 'shared' });
+  expect(await guests('ada')).toEqual([[admiral, lin], []]);
+  expect(await guests('charles')).toEqual([[admiral], []]);
+  expect(await guests('')).toEqual([[], []]);
 });
 
 it('nobody writes in an archived channel, as nobody, or nothing', async () => {

@@ -1,6 +1,6 @@
 import { asObject, type Exchange, integerParameter, invalid, notFound, Problem, readJson, sendJson } from './http.js';
 import type { LiveUpdates } from './live-updates.js';
-import { viewOf } from './message-view.js';
+import { authorView, viewOf } from './message-view.js';
 import type { Channel, Person } from './model.js';
 import { parseText } from './posted-message.js';
 import type { Store } from './store.js';
@@ -32,40 +32,40 @@ export class PageApi {
     const [collection, id, part] = path;
     if (path.length > 3) throw notFound();
     switch ([request.method, collection, path.length > 1 ? ':id' : '', part ?? ''].join(' ').trim()) {
-      case 'GET workspace': {
-        this.#workspace(exchange);
-        return;
-      }
-      case 'GET live': {
-        this.#live(exchange);
-        return;
-      }
-      case 'GET channels :id messages': {
-        this.#history(exchange, this.#channel(id));
-        return;
-      }
+      case 'GET workspace':
+        return this.#workspace(exchange);
+      case 'GET live':
+        return this.#live(exchange);
+      case 'GET channels :id messages':
+        return this.#history(exchange, id ?? '');
       case 'POST channels :id messages':
-        return this.#write(exchange, this.#channel(id));
+        return this.#write(exchange, id ?? '');
       case 'PUT channels :id archived':
-        return this.#archive(exchange, this.#channel(id));
+        return this.#archive(exchange, id ?? '');
       default:
         throw notFound();
     }
   }
 
-  #workspace({ response, url }: Exchange): void {
+  /** Without `?as`, nobody looks yet: the page asks who that will be. */
+  async #workspace({ response, url }: Exchange): Promise<void> {
     const { store, workspace, accent } = this.#options;
     const viewer = store.personNamed(url.searchParams.get('as') ?? '');
     const last = viewer && store.lastPositions(viewer);
+    const guests = viewer && store.guests(viewer);
     sendJson(response, 200, {
       workspace: { ...workspace, accent },
       people: store.people().map(({ id, username, displayName }) => ({ id, username, display_name: displayName })),
-      channels: store.channels().map((channel) => ({ ...channel, last_position: last?.get(channel.id) ?? 0 })),
+      channels: store.channels().map((channel) => ({
+        ...channel,
+        last_position: last?.get(channel.id) ?? 0,
+        guests: guests?.get(channel.id)?.map(authorView) ?? [],
+      })),
       position: store.head(),
     });
   }
 
-  #live({ request, response, url }: Exchange): void {
+  async #live({ request, response, url }: Exchange): Promise<void> {
     const viewer = this.#viewer(url);
     const resumed = request.headers['last-event-id'];
     const after =
@@ -75,7 +75,8 @@ export class PageApi {
     this.#options.live.open(response, viewer, after);
   }
 
-  #history({ response, url }: Exchange, channel: Channel): void {
+  async #history({ response, url }: Exchange, channelId: string): Promise<void> {
+    const channel = this.#channel(channelId);
     const viewer = this.#viewer(url);
     const limit = integerParameter(url, 'limit', { min: 1, max: MAX_PAGE, or: 50 });
     const end = Number.MAX_SAFE_INTEGER;
@@ -87,30 +88,31 @@ export class PageApi {
     });
   }
 
-  async #write(exchange: Exchange, channel: Channel): Promise<void> {
-    const viewer = this.#viewer(exchange.url);
-    const body = await readOwnJson(exchange);
-    const clientId = body.client_id;
+  async #write({ request, response, url }: Exchange, channelId: string): Promise<void> {
+    const { client_id: clientId, text: written } = asObject(await readJson(request));
     if (typeof clientId !== 'string' || clientId === '' || clientId.length > MAX_CLIENT_ID_LENGTH) {
       throw invalid(`client_id must have 1 to ${MAX_CLIENT_ID_LENGTH} characters.`);
     }
-    const text = parseText(body.text);
+    const text = parseText(written);
     if (text.trim() === '') throw invalid('The message is empty.');
-    if (this.#channel(channel.id).archived) throw new Problem(409, 'channel_archived', 'This channel is archived.');
+    const viewer = this.#viewer(url);
+    const channel = this.#channel(channelId);
+    if (channel.archived) throw new Problem(409, 'channel_archived', 'This channel is archived.');
     const { id, created } = this.#options.store.post({
       channel,
       author: { kind: 'person', person: viewer },
       text,
       clientId,
     });
-    sendJson(exchange.response, created ? 201 : 200, { id });
+    sendJson(response, created ? 201 : 200, { id });
   }
 
-  async #archive(exchange: Exchange, channel: Channel): Promise<void> {
-    const { archived } = await readOwnJson(exchange);
+  async #archive({ request, response }: Exchange, channelId: string): Promise<void> {
+    const { archived } = asObject(await readJson(request));
     if (typeof archived !== 'boolean') throw invalid('archived must be true or false.');
+    const channel = this.#channel(channelId);
     this.#options.store.setArchived(channel.id, archived);
-    sendJson(exchange.response, 200, { ...channel, archived });
+    sendJson(response, 200, { ...channel, archived });
   }
 
   #viewer(url: URL): Person {
@@ -119,15 +121,9 @@ export class PageApi {
     return viewer;
   }
 
-  #channel(id: string | undefined): Channel {
-    const channel = this.#options.store.channel(id ?? '');
+  #channel(id: string): Channel {
+    const channel = this.#options.store.channel(id);
     if (!channel) throw new Problem(404, 'unknown_channel', 'There is no such channel.');
     return channel;
   }
-}
-
-// A page of another origin cannot send this content type without asking first, and nobody answers that question.
-async function readOwnJson({ request }: Exchange): Promise<Record<string, unknown>> {
-  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) throw invalid('The body must be JSON.');
-  return asObject(await readJson(request));
 }

@@ -3,7 +3,7 @@ import { type Author, MAX_TEXT_BYTES } from './model.js';
 
 /** The body of the contract's `postMessage`, with the ids in `visibleTo` not looked up yet. */
 export interface PostedMessage {
-  author: Extract<Author, { kind: 'remote' | 'gateway' }>;
+  author: Exclude<Author, { kind: 'person' }>;
   text: string;
   sentAt?: number;
   visibleTo?: readonly string[];
@@ -31,9 +31,9 @@ export function parsePostedMessage(value: unknown): PostedMessage {
 export function parseText(value: unknown): string {
   if (typeof value !== 'string' || value === '') throw invalid('text must be a string that is not empty.');
   if (Buffer.byteLength(value) > MAX_TEXT_BYTES) {
-    throw new Problem(413, 'too_large', `text is larger than ${MAX_TEXT_BYTES} bytes.`);
+    throw new Problem(413, 'too_large', `The text is longer than ${MAX_TEXT_BYTES} bytes.`);
   }
-  return value;
+  return value.toWellFormed();
 }
 
 function parseAuthor(kind: unknown, value: unknown): PostedMessage['author'] {
@@ -56,7 +56,7 @@ function parseAuthor(kind: unknown, value: unknown): PostedMessage['author'] {
 function boundedText(value: unknown, field: string, maxBytes: number): string {
   if (typeof value !== 'string' || value.trim() === '') throw invalid(`${field} must be a string that is not empty.`);
   if (Buffer.byteLength(value) > maxBytes) throw invalid(`${field} is longer than ${maxBytes} bytes.`);
-  return value;
+  return value.toWellFormed();
 }
 
 function parseSentAt(value: unknown): number | undefined {

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import type { Author, Channel, ChannelId, Message, MessageId, Person, PersonId } from './model.js';
+import type { Author, Channel, ChannelId, Message, MessageId, Person, PersonId, RemoteAuthor } from './model.js';
 import type { Wakeups } from './wakeups.js';
 
 export interface Draft {
@@ -60,6 +60,13 @@ interface MessageRow {
   sent_at: number | null;
   private: number;
   client_id: string | null;
+}
+
+interface GuestRow {
+  channel_id: ChannelId;
+  remote_id: string;
+  remote_name: string;
+  remote_server: string;
 }
 
 const MESSAGES = `SELECT m.*, p.username, p.display_name FROM message m LEFT JOIN person p ON p.id = m.person_id`;
@@ -176,6 +183,22 @@ export class Store {
       )
       .all({ viewer: viewer.id });
     return new Map(rows.map((row) => [row.channel_id, row.position]));
+  }
+
+  /** The people of other companies who wrote what this person may see, by channel, each under the newest name. */
+  guests(viewer: Person): Map<ChannelId, RemoteAuthor[]> {
+    const rows = this.#database
+      .prepare<[{ viewer: string }], GuestRow>(
+        // With max(), SQLite takes the other columns from the row that has the maximum.
+        `SELECT m.channel_id, m.remote_id, m.remote_name, m.remote_server, max(m.position) FROM message m
+         WHERE m.remote_id IS NOT NULL AND ${VISIBLE} GROUP BY m.channel_id, m.remote_id ORDER BY m.remote_name`,
+      )
+      .all({ viewer: viewer.id });
+    const guests = new Map<ChannelId, RemoteAuthor[]>();
+    for (const { channel_id: channel, remote_id: id, remote_name: displayName, remote_server: server } of rows) {
+      guests.set(channel, [...(guests.get(channel) ?? []), { kind: 'remote', id, displayName, server }]);
+    }
+    return guests;
   }
 
   close(): void {
