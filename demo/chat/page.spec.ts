@@ -66,8 +66,6 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     await message(ada, 'Good morning, Ada.').waitFor();
     expect(await ada.getByTestId('message').count()).toBe(2);
     expect(await ada.title()).toBe('#general · Acme Industries');
-    await ada.screenshot({ path: 'test-results/chat-ada-light.png' });
-    await charles.screenshot({ path: 'test-results/chat-charles-dark.png' });
     expect(problems).toEqual([]);
   });
 
@@ -80,12 +78,31 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     for (const page of [ada, charles]) {
       await message(page, 'Hello from Globex').waitFor();
       expect(await message(page, 'Hello from Globex').getAttribute('data-server')).toBe('globex.example');
-      expect(await message(page, 'Hello from Globex').getByTestId('server-badge').textContent()).toBe('globex.example');
+      expect(await page.getByTestId('message-author').last().textContent()).toBe('Grace Hopper');
+      expect(await page.getByTestId('message-server').textContent()).toBe('globex.example');
+      expect(await page.getByTestId('message-server').isVisible()).toBe(true);
     }
     expect(await message(ada, 'Only for Ada').textContent()).toContain('Only visible to you');
     expect(await message(charles, 'Only for Ada').count()).toBe(0);
-    await ada.screenshot({ path: 'test-results/chat-remote.png' });
     expect(problems).toEqual([]);
+  });
+
+  it('a channel is shown as shared once somebody of another company has written there, and who that is', async () => {
+    const ada = await open('?as=ada#general');
+    const mark = ada.locator('[data-channel=general][data-shared=true]');
+    await ada.getByTestId('empty').waitFor();
+    expect(await mark.count()).toBe(0);
+    expect(await ada.getByTestId('guest-list').isVisible()).toBe(false);
+    await postToChannel(chat, 'C1', 'key-1', { kind: 'message', text: 'Hello from Globex', author: GRACE });
+    for (const again of [false, true]) {
+      if (again) await ada.reload();
+      await mark.waitFor();
+      expect(await ada.getByTestId('channel-detail').textContent()).toBe('Shared with globex.example');
+      expect(await ada.getByTestId('guest-list').innerText()).toBe('GH\nGrace Hopper\nglobex.example');
+      expect(await ada.getByLabel('Message #general and globex.example').isVisible()).toBe(true);
+    }
+    await ada.getByTestId('channel').filter({ hasText: 'random' }).click();
+    await ada.getByTestId('guest-list').waitFor({ state: 'hidden' });
   });
 
   it('markup in a text or a name is shown as it was typed, and nothing of it runs', async () => {
@@ -108,7 +125,6 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     await ada.getByTestId('composer').fill('Are you there?');
     await ada.getByTestId('composer').press('Enter');
     await ada.getByTestId('retry').waitFor();
-    await ada.screenshot({ path: 'test-results/chat-connection-lost.png' });
 
     const back = await startChat({ ...options, port: chat.port });
     chat = back;
@@ -118,6 +134,82 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     await sleep(300);
     expect(await ada.getByTestId('message').count()).toBe(2);
     expect(await ada.getByTestId('banner').textContent()).toBe('');
+  });
+
+  it('what was written while the chat was away keeps its order, once it is back', async () => {
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('empty').waitFor();
+    await chat.close();
+    const texts = ['one', 'two', 'three'];
+    for (const text of texts) {
+      await ada.getByTestId('composer').fill(text);
+      await ada.getByTestId('composer').press('Enter');
+    }
+    await ada.locator('[data-state=failed]').nth(2).waitFor();
+    chat = await startChat({ ...options, port: chat.port });
+    await ada.locator('[data-state=shown]').nth(2).waitFor();
+    expect(await ada.getByTestId('message-text').allTextContents()).toEqual(texts);
+  });
+
+  it('a message says that it is being sent, that it was not, and why; trying again sends it once', async () => {
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('empty').waitFor();
+    const posts = '**/api/channels/C1/messages?as=ada';
+    let answer = (): Promise<void> => Promise.reject(new Error('Nothing was sent.'));
+    await ada.route(posts, (route) => void (answer = () => route.fulfill({ status: 503, body: '{}' })));
+    await ada.getByTestId('composer').fill('Hello?');
+    await ada.getByTestId('send').click();
+    await message(ada, 'Hello?').getByText('Sending…').waitFor();
+    await answer();
+    await message(ada, 'Hello?').getByText('Not sent. The chat cannot be reached.').waitFor();
+    await ada.unroute(posts);
+    await ada.getByTestId('retry').click();
+    await ada.locator('[data-state=shown]', { hasText: 'Hello?' }).waitFor();
+
+    await ada.getByTestId('composer').fill('x'.repeat(16_385));
+    await ada.getByTestId('composer').press('Enter');
+    await ada.getByText('The text is longer than 16384 bytes.').waitFor();
+    await ada.getByTestId('discard').click();
+    expect(await ada.getByTestId('message').count()).toBe(1);
+  });
+
+  it('a message whose answer was lost is shown once', async () => {
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('empty').waitFor();
+    await ada.route('**/api/channels/C1/messages?as=ada', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    await ada.getByTestId('composer').fill('Only once');
+    await ada.getByTestId('composer').press('Enter');
+    await ada.locator('[data-state=shown]', { hasText: 'Only once' }).waitFor();
+    await sleep(300);
+    expect(await ada.getByTestId('message').count()).toBe(1);
+  });
+
+  it('who reads further up is not moved, but told of new messages; who reads at the end stays there', async () => {
+    for (let n = 1; n <= 40; n++) {
+      await postToChannel(chat, 'C1', `key-${n}`, { kind: 'message', text: `line ${n}.`, author: GRACE });
+    }
+    const ada = await open('?as=ada#general');
+    await message(ada, 'line 40.').waitFor();
+    const scroller = "document.getElementById('scroller')";
+    const place = (): Promise<number> => ada.evaluate(`${scroller}.scrollTop`);
+    const fromEnd = (): Promise<number> =>
+      ada.evaluate(`${scroller}.scrollHeight - ${scroller}.scrollTop - ${scroller}.clientHeight`);
+
+    await postToChannel(chat, 'C1', 'key-41', { kind: 'message', text: 'line 41.', author: GRACE });
+    await message(ada, 'line 41.').waitFor();
+    await expect.poll(fromEnd).toBeLessThan(2);
+    expect(await ada.getByTestId('jump').isVisible()).toBe(false);
+
+    await ada.evaluate(`${scroller}.scrollTop = 100`);
+    await postToChannel(chat, 'C1', 'key-42', { kind: 'message', text: 'line 42.', author: GRACE });
+    await ada.getByTestId('jump').waitFor();
+    expect(await place()).toBe(100);
+    await ada.getByTestId('jump').click();
+    await expect.poll(fromEnd).toBeLessThan(2);
+    await ada.getByTestId('jump').waitFor({ state: 'hidden' });
   });
 
   it('a channel that is not open gets a dot, and loses it when it is read', async () => {

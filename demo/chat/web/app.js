@@ -1,11 +1,12 @@
 import { loadWorkspace, setArchived } from './chat-api.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
-import { avatar, byId, element, paintAvatar } from './dom.js';
+import { avatar, byId, element, initials, paintAvatar } from './dom.js';
 import { openLive } from './live.js';
+import { serverBadge } from './message-list.js';
 import { Outbox } from './outbox.js';
 import { ReadMarks, rememberedPerson, rememberPerson } from './read-marks.js';
-import { Sidebar } from './sidebar.js';
+import { serversOf, Sidebar } from './sidebar.js';
 
 // A break shorter than this (a proxy that changes connections, a laptop that wakes) is not worth a word.
 const BANNER_DELAY_MS = 1_000;
@@ -14,7 +15,7 @@ const RELOAD_MS = 3_000;
 const sidebar = new Sidebar();
 const composer = new Composer((text) => {
   session.outbox.add(channel.id, text);
-  session.conversation.wrote();
+  session.conversation.scrollToEnd();
 });
 
 let workspace;
@@ -63,7 +64,7 @@ async function become(person) {
   const mine = session;
   let position;
   try {
-    // The channels' last positions are those that this person may see.
+    // The channels' last positions and guests are those that this person may see.
     ({ channels, position } = await loadWorkspace(person.username));
   } catch {
     return start();
@@ -90,18 +91,24 @@ function endSession() {
 
 function receive(message) {
   const its = channels.find(({ id }) => id === message.channel_id);
-  if (its) its.last_position = message.position;
+  if (its) {
+    its.last_position = message.position;
+    if (message.author?.server !== undefined) its.guests = withGuest(its.guests, message.author);
+  }
   session.conversation.receive(message);
 }
 
+const withGuest = (guests, guest) =>
+  guests.some(({ id }) => id === guest.id)
+    ? guests.map((known) => (known.id === guest.id ? guest : known))
+    : [...guests, guest];
+
 function updateChannels(list) {
-  channels = list.map((fresh) => ({
-    ...fresh,
-    last_position: channels.find(({ id }) => id === fresh.id)?.last_position ?? 0,
-  }));
-  const fresh = channels.find(({ id }) => id === channel?.id);
-  if (!fresh) return openChannel();
-  channel = fresh;
+  const known = new Map(channels.map((each) => [each.id, each]));
+  channels = list.map((fresh) => ({ last_position: 0, guests: [], ...known.get(fresh.id), ...fresh }));
+  const open = channels.find(({ id }) => id === channel?.id);
+  if (!open) return openChannel();
+  channel = open;
   composer.show(channel);
   session.conversation.update(channel);
   paint();
@@ -147,15 +154,23 @@ function isUnread({ id, last_position: last }) {
 
 function paint() {
   if (!session || !channel) return;
-  const guests = session.conversation.guests();
   sidebar.paintChannels(channels, channel.id, isUnread);
-  sidebar.paintPeople(people, session.person, guests);
+  sidebar.paintPeople(people, session.person, channel.guests);
   byId('channel-name').textContent = `#${channel.name}`;
-  const servers = [...new Set(guests.map(({ server }) => server))];
-  const shared = servers.length > 0 ? `With ${servers.join(', ')} · ` : '';
-  byId('channel-detail').textContent = `${shared}Channel id ${channel.id}`;
+  byId('channel-name').title = `Channel id ${channel.id}`;
+  paintShared(serversOf(channel));
   byId('archive').hidden = channel.archived;
   document.title = `${channels.some(isUnread) ? '● ' : ''}#${channel.name} · ${workspace.name}`;
+}
+
+/** Whether what is written here leaves the company: known once somebody of another one has written here. */
+function paintShared(servers) {
+  const detail = byId('channel-detail');
+  detail.classList.toggle('shared', servers.length > 0);
+  if (servers.length > 0)
+    detail.replaceChildren('Shared with ', ...servers.map((server) => serverBadge(server, 'channel-server')));
+  else detail.replaceChildren('Nobody of another company has written here');
+  composer.address(channel, servers);
 }
 
 function paintIdentity(person) {
@@ -176,6 +191,7 @@ function welcome(wanted) {
     element(
       'div',
       { class: 'welcome-card' },
+      element('span', { class: 'workspace-mark', 'aria-hidden': 'true' }, initials(workspace.name).slice(0, 1)),
       element('h1', {}, `Welcome to ${workspace.name}`),
       wanted !== undefined && element('p', { class: 'welcome-problem' }, `There is nobody called “${wanted}” here.`),
       element('p', {}, 'This is a demo without login. Who do you want to be?'),

@@ -1,20 +1,15 @@
 const TIMEOUT_MS = 10_000;
 
-/** The server's answer was an error; `message` is made for people. */
-export class ChatError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
+/** The server refused, and would again; `message` is made for people. Any other error: it was not reached, or is ill. */
+export class Refusal extends Error {}
 
 async function call(path, query, options = {}) {
   const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined));
   const response = await fetch(`api/${path}?${parameters}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (response.ok) return response.json();
+  if (response.status >= 500) throw new Error(`The chat answered ${response.status}.`);
   const body = await response.json().catch(() => undefined);
-  if (!response.ok)
-    throw new ChatError(body?.error?.code ?? 'unknown', body?.error?.message ?? `Error ${response.status}`);
-  return body;
+  throw new Refusal(body?.error?.message ?? `The chat answered ${response.status}.`);
 }
 
 const json = (method, body) => ({

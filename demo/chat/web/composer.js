@@ -29,13 +29,19 @@ export class Composer {
   show(channel) {
     byId('composer-form').hidden = channel.archived;
     byId('archived-note').hidden = !channel.archived;
-    byId('composer-label').textContent = `Message to #${channel.name}`;
-    this.#field.placeholder = `Message #${channel.name}`;
     if (channel.id === this.#channelId) return;
     this.#drafts.set(this.#channelId, this.#field.value);
     this.#channelId = channel.id;
     this.#field.value = this.#drafts.get(channel.id) ?? '';
     this.#fit();
+  }
+
+  /** Says who will read it. @param {string[]} servers the other companies in the channel */
+  address(channel, servers) {
+    const readers =
+      servers.length > 0 ? `Message #${channel.name} and ${servers.join(', ')}` : `Message #${channel.name}`;
+    byId('composer-label').textContent = readers;
+    this.#field.placeholder = readers;
   }
 
   focus() {

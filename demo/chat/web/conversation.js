@@ -1,6 +1,6 @@
 import { loadHistory } from './chat-api.js';
 import { avatar, byId, element } from './dom.js';
-import { dayKey, messageItems, outboxItem } from './message-list.js';
+import { dayKey, messageItems, outboxItem, outboxMessage } from './message-list.js';
 
 const NEAR_END_PX = 80;
 
@@ -19,7 +19,7 @@ export class Conversation {
   #paintedDay = '';
   #scroller = byId('scroller');
   #list = byId('messages');
-  #resized = new ResizeObserver(() => this.#atEnd && this.#scrollToEnd());
+  #resized = new ResizeObserver(() => this.#atEnd && this.scrollToEnd());
   #listening = new AbortController();
 
   /** @param {{ person, people: object[], outbox, marks, onChange: () => void }} options */
@@ -32,9 +32,13 @@ export class Conversation {
     this.#onChange = onChange;
     const { signal } = this.#listening;
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { signal, passive: true });
-    byId('jump').addEventListener('click', () => this.#scrollToEnd(), { signal });
+    byId('jump').addEventListener('click', () => this.scrollToEnd(), { signal });
     byId('earlier').addEventListener('click', () => void this.#loadEarlier(), { signal });
-    document.addEventListener('visibilitychange', () => this.#markRead(), { signal });
+    const seen = () => {
+      this.#markRead();
+      onChange();
+    };
+    document.addEventListener('visibilitychange', seen, { signal });
     this.#resized.observe(this.#scroller);
     this.#resized.observe(byId('thread'));
   }
@@ -56,12 +60,12 @@ export class Conversation {
   /** The open channel was archived or restored. */
   update(channel) {
     this.#channel = channel;
-    this.paintOutbox();
+    this.#paintEnds();
   }
 
   /** A message from the live updates; of any channel. */
   receive(message) {
-    if (message.client_id) this.#outbox.confirm(message.client_id);
+    if (message.client_id) this.#outbox.remove(message.client_id);
     const history = this.#histories.get(message.channel_id);
     const current = message.channel_id === this.#channel?.id;
     if (history && insert(history.messages, message)) {
@@ -74,13 +78,6 @@ export class Conversation {
     }
     if (current) this.#markRead();
     this.#onChange();
-  }
-
-  /** People of other companies who wrote in what is loaded of the open channel. */
-  guests() {
-    const guests = new Map();
-    for (const { author } of this.#messages()) if (author?.server !== undefined) guests.set(author.id, author);
-    return [...guests.values()];
   }
 
   /** "Today" is another day after midnight. */
@@ -97,26 +94,28 @@ export class Conversation {
     this.#paintedDay = dayKey(Date.now());
     this.paintOutbox();
     setTimeout(() => log.setAttribute('aria-live', 'polite'), 100);
-    if (this.#atEnd) this.#scrollToEnd();
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   paintOutbox() {
     if (!this.#channel) return;
-    const items = this.#outbox.of(this.#channel.id).map((entry) =>
-      outboxItem(entry, this.#person, {
+    const entries = this.#outbox.of(this.#channel.id);
+    const items = entries.map((entry, index) => {
+      const previous = index > 0 ? outboxMessage(entries[index - 1], this.#person) : this.#messages().at(-1);
+      return outboxItem(entry, this.#person, previous, {
         retry: () => this.#outbox.retry(entry),
-        discard: () => this.#outbox.discard(entry),
-      }),
-    );
+        discard: () => this.#outbox.remove(entry.clientId),
+      });
+    });
     byId('outbox').replaceChildren(...items);
-    const history = this.#histories.get(this.#channel.id);
-    byId('earlier').hidden = !history?.more;
-    this.#paintEmpty(history, items.length > 0);
+    this.#paintEnds();
   }
 
-  /** A message of ours was written: it must be seen wherever the reader had scrolled to. */
-  wrote() {
-    this.#scrollToEnd();
+  /** Also for who has just written: it must be seen wherever they had scrolled to. */
+  scrollToEnd() {
+    this.#atEnd = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    byId('jump').hidden = true;
   }
 
   #messages() {
@@ -133,11 +132,11 @@ export class Conversation {
     const atEnd = this.#atEnd;
     if (history.messages.at(-1) === message) {
       this.#list.append(...this.#items(message, history.messages.at(-2)));
-      this.paintOutbox();
+      this.#paintEnds();
     } else {
       this.paint();
     }
-    if (atEnd || mine) this.#scrollToEnd();
+    if (atEnd || mine) this.scrollToEnd();
     else byId('jump').hidden = false;
   }
 
@@ -147,7 +146,10 @@ export class Conversation {
     history.failed = false;
     try {
       const page = await loadHistory(this.#as, channel.id);
-      for (const message of page.messages) insert(history.messages, message);
+      for (const message of page.messages) {
+        insert(history.messages, message);
+        if (message.client_id) this.#outbox.remove(message.client_id);
+      }
       history.more = page.more;
       history.loaded = true;
     } catch {
@@ -175,7 +177,6 @@ export class Conversation {
       this.#atEnd = false;
       this.paint();
       this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
-      this.#onChange();
     } catch {
       // The button stays, and so does the banner of the lost connection.
     } finally {
@@ -183,9 +184,12 @@ export class Conversation {
     }
   }
 
-  #paintEmpty(history, sending) {
+  /** What stands above the first message, or instead of it. */
+  #paintEnds() {
+    const history = this.#histories.get(this.#channel.id);
+    byId('earlier').hidden = !history?.more;
     const empty = byId('empty');
-    const nothing = history !== undefined && history.messages.length === 0 && !sending;
+    const nothing = history?.messages.length === 0 && this.#outbox.of(this.#channel.id).length === 0;
     empty.hidden = !(nothing && (history.loaded || history.failed));
     if (empty.hidden) return;
     if (history.failed) {
@@ -227,19 +231,12 @@ export class Conversation {
     const last = this.#messages().at(-1);
     if (!last || document.hidden) return;
     this.#marks.advance(this.#channel.id, last.position);
-    this.#onChange();
   }
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     if (this.#atEnd) byId('jump').hidden = true;
-  }
-
-  #scrollToEnd() {
-    this.#atEnd = true;
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    byId('jump').hidden = true;
   }
 
   #scrollToUnread() {

@@ -21,28 +21,43 @@ export function messageItems(message, previous, isFirstUnread) {
   return items;
 }
 
-/** A message of ours that the server has not shown yet. */
-export function outboxItem(entry, me, { retry, discard }) {
+/** A message of ours that the log does not show yet; `previous` is the one above it. */
+export function outboxItem(entry, me, previous, { retry, discard }) {
   const failed = entry.state === 'failed';
-  const item = messageItem({ id: entry.clientId, author: me, text: entry.text, time: entry.time }, false);
+  const message = outboxMessage(entry, me);
+  const item = messageItem({ ...message, id: entry.clientId }, previous !== undefined && belongsTo(message, previous));
   item.dataset.state = entry.state;
   item.classList.add(failed ? 'failed' : 'sending');
   const status = failed
     ? element(
         'p',
         { class: 'delivery', role: 'alert' },
-        `Not sent: ${entry.error} `,
+        element('strong', {}, 'Not sent. '),
+        `${entry.error} `,
         element(
           'button',
           { type: 'button', class: 'link-button', 'data-testid': 'retry', onclick: retry },
           'Try again',
         ),
-        element('button', { type: 'button', class: 'link-button', onclick: discard }, 'Discard'),
+        element(
+          'button',
+          { type: 'button', class: 'link-button', 'data-testid': 'discard', onclick: discard },
+          'Discard',
+        ),
       )
     : element('p', { class: 'delivery' }, 'Sending…');
   item.querySelector('.message-body').append(status);
   return item;
 }
+
+/** An entry of the outbox as a message among others. */
+export const outboxMessage = ({ text: written, time: moment }, me) => ({
+  kind: 'message',
+  author: me,
+  text: written,
+  time: moment,
+  private: false,
+});
 
 export const dayKey = (time) => new Date(time).toDateString();
 
@@ -56,8 +71,8 @@ function messageItem(message, grouped) {
   const head = element(
     'p',
     { class: grouped ? 'message-head hidden-text' : 'message-head' },
-    element('bdi', { class: 'author' }, author.display_name),
-    remote && serverBadge(author),
+    element('bdi', { class: 'author', 'data-testid': 'message-author' }, author.display_name),
+    remote && serverBadge(author.server, 'message-server'),
     !grouped && time(message, 'message-time'),
     !grouped && late(message),
     message.private && privateMark(),
@@ -76,8 +91,8 @@ function noticeItem(message) {
   const head = element(
     'p',
     { class: 'message-head' },
-    element('span', { class: 'author' }, 'Causeway'),
-    element('span', { class: 'badge badge-plain' }, 'notice'),
+    element('span', { class: 'author', 'data-testid': 'message-author' }, 'Causeway'),
+    element('span', { class: 'badge badge-plain', title: 'The gateway to other companies speaks' }, 'gateway notice'),
     time(message, 'message-time'),
     message.private && privateMark(),
   );
@@ -110,12 +125,13 @@ const text = (message) =>
 
 const privateMark = () => element('span', { class: 'private-mark' }, icon(ICONS.lock), 'Only visible to you');
 
-const serverBadge = (author) =>
+/** Another company, by the name of its server; never cut off, for its end tells whose it is. */
+export const serverBadge = (server, testId) =>
   element(
     'span',
-    { class: 'badge', 'data-testid': 'server-badge', title: `${author.id}, of another company` },
+    { class: 'badge', 'data-testid': testId, title: 'Another company' },
     icon(ICONS.building),
-    element('bdi', {}, author.server),
+    element('bdi', {}, server),
   );
 
 function time(message, className) {

@@ -1,4 +1,4 @@
-import { ChatError, postMessage } from './chat-api.js';
+import { postMessage, Refusal } from './chat-api.js';
 
 /**
  * What one person has written and the log has not shown yet, in order. One call is under way at a time, so messages
@@ -25,13 +25,11 @@ export class Outbox {
     void this.#work();
   }
 
-  /** The log shows it: it is no longer ours to send. */
-  confirm(clientId) {
-    this.#entries = this.#entries.filter((entry) => entry.clientId !== clientId);
-  }
-
-  discard(entry) {
-    this.confirm(entry.clientId);
+  /** It is no longer ours to send: the log shows it, or its writer thought better of it. */
+  remove(clientId) {
+    const entry = this.#entries.find((candidate) => candidate.clientId === clientId);
+    if (!entry) return;
+    this.#entries = this.#entries.filter((other) => other !== entry);
     this.#onChange(entry.channelId);
   }
 
@@ -55,13 +53,20 @@ export class Outbox {
         await postMessage(this.#as, entry.channelId, entry.clientId, entry.text);
         entry.state = 'accepted';
       } catch (error) {
-        entry.state = 'failed';
-        entry.unreached = !(error instanceof ChatError);
-        entry.error = entry.unreached ? 'the chat cannot be reached.' : error.message;
-        this.#onChange(entry.channelId);
+        if (error instanceof Refusal) this.#fail(entry, error.message);
+        // Those behind it fail with it, else one of them might overtake it.
+        else for (const other of this.#entries) if (other.state === 'waiting') this.#fail(other);
       }
     }
     this.#busy = false;
+  }
+
+  /** @param {string} [refusal] absent: the server was not reached */
+  #fail(entry, refusal) {
+    entry.state = 'failed';
+    entry.unreached = refusal === undefined;
+    entry.error = refusal ?? 'The chat cannot be reached.';
+    this.#onChange(entry.channelId);
   }
 }
 

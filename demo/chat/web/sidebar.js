@@ -1,4 +1,4 @@
-import { avatar, byId, element, initials } from './dom.js';
+import { avatar, byId, element, icon, ICONS, initials } from './dom.js';
 
 /** Workspace, channels and people, and the drawer they stand in on a narrow screen. */
 export class Sidebar {
@@ -19,6 +19,7 @@ export class Sidebar {
 
   paintWorkspace(workspace) {
     byId('workspace-name').textContent = workspace.name;
+    byId('topbar-workspace').textContent = workspace.name;
     byId('workspace-mark').textContent = initials(workspace.name).slice(0, 1);
     document.documentElement.style.setProperty('--accent', workspace.accent);
     document.documentElement.style.setProperty('--on-accent', isLight(workspace.accent) ? '#16181d' : '#ffffff');
@@ -37,10 +38,12 @@ export class Sidebar {
           'data-testid': 'channel',
           'data-channel': channel.name,
           'data-unread': String(unread),
+          'data-shared': String(serversOf(channel).length > 0),
           'aria-current': current ? 'page' : false,
         },
         element('span', { class: 'hash', 'aria-hidden': 'true' }, '#'),
         element('span', { class: 'channel-name' }, channel.name),
+        serversOf(channel).length > 0 && sharedMark(serversOf(channel)),
         channel.archived && element('span', { class: 'channel-state' }, 'archived'),
         unread && element('span', { class: 'dot' }, element('span', { class: 'hidden-text' }, 'has unread messages')),
       );
@@ -87,17 +90,30 @@ export class Sidebar {
   }
 }
 
+/** The other companies whose people wrote in a channel. */
+export const serversOf = ({ guests }) => [...new Set(guests.map(({ server }) => server))];
+
+function sharedMark(servers) {
+  const meaning = `shared with ${servers.join(', ')}`;
+  return element(
+    'span',
+    { class: 'shared-mark', title: meaning },
+    icon(ICONS.building),
+    element('span', { class: 'hidden-text' }, meaning),
+  );
+}
+
 function keepFocus(list, items) {
   const focused = list.contains(document.activeElement) && document.activeElement?.getAttribute('href');
   list.replaceChildren(...items);
   if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
 
-// WCAG 2.2 relative luminance; above 0.4, dark text has the better contrast.
+// WCAG 2.2 relative luminance; above 0.2, dark text has the better contrast.
 function isLight(accent) {
   const [red, green, blue] = [1, 3, 5].map((at) => {
     const part = parseInt(accent.slice(at, at + 2), 16) / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.4;
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2;
 }
