@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { plain, rowsOf, table, time } from './output.js';
+import { type Session, path } from './session.js';
+
+/** `causeway mappings …` and `causeway destinations …`. */
+export function addBridgeCommands(program: Command, session: Session): void {
+  const mappings = program.command('mappings').description('which native channel is which room');
+
+  mappings
+    .command('list')
+    .description('all mappings')
+    .action(async () => {
+      session.show(await session.ask('GET', 'mappings'), (answer) =>
+        table(
+          rowsOf(answer, 'mappings'),
+          [
+            ['ID', 'id'],
+            ['PLATFORM', 'platform'],
+            ['WORKSPACE', 'workspace'],
+            ['CHANNEL', 'channel_name'],
+            ['ROOM', 'room_id'],
+            ['STATE', 'state'],
+            ['REASON', 'reason'],
+          ],
+          'There are no mappings.',
+        ),
+      );
+    });
+
+  mappings
+    .command('add <platform> <workspace> <channel> <room>')
+    .description('map a channel (its id on the platform) to a room in which we are')
+    .action(async (platform: string, workspace: string, channel: string, room: string) => {
+      const answer = await session.ask('POST', 'mappings', { platform, workspace, channel, room_id: room });
+      session.show(answer, ({ id }) => `${plain(id)}\n`);
+    });
+
+  for (const [verb, state, done] of [
+    ['pause', 'paused', 'Paused'],
+    ['resume', 'active', 'Resumed'],
+  ] as const) {
+    mappings
+      .command(`${verb} <id>`)
+      .description(verb === 'pause' ? 'carry nothing for a while' : 'carry on with what waited')
+      .action(async (id: string) => {
+        session.show(await session.ask('PATCH', path('mappings', id), { state }), () => `${done} ${id}.\n`);
+      });
+  }
+
+  mappings
+    .command('remove <id>')
+    .description('take channel and room apart; both keep what they have')
+    .action(async (id: string) => {
+      session.show(await session.ask('DELETE', path('mappings', id)), () => `Removed ${id}.\n`);
+    });
+
+  const destinations = program.command('destinations').description('the servers that we send to');
+
+  destinations
+    .command('list')
+    .description('whether they answer, and what waits for them')
+    .action(async () => {
+      session.show(await session.ask('GET', 'destinations'), (answer) =>
+        table(
+          rowsOf(answer, 'destinations').map((row) => ({ ...row, behind: behind(rowsOf(row, 'rooms')) })),
+          [
+            ['SERVER', 'server'],
+            ['FAILING SINCE', 'failing_since', time],
+            ['ATTEMPTS', 'attempts'],
+            ['NEXT ATTEMPT', 'next_attempt_at', time],
+            ['LPDUS', 'waiting_lpdus'],
+            ['EVENTS BEHIND', 'behind'],
+            ['LAST ERROR', 'last_error'],
+          ],
+          'We send to no server yet.',
+        ),
+      );
+    });
+
+  destinations
+    .command('retry <server>')
+    .description('try at once instead of after the backoff')
+    .action(async (server: string) => {
+      const answer = await session.ask('POST', path('destinations', server, 'retry'));
+      session.show(answer, () => `${server} is tried now.\n`);
+    });
+}
+
+const behind = (rooms: readonly Record<string, unknown>[]): number =>
+  rooms.reduce((sum, room) => sum + (typeof room.behind === 'number' ? room.behind : 0), 0);

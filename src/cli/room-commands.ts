@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { plain, rowsOf, sheet, table, time } from './output.js';
+import { type Session, given, path } from './session.js';
+
+/** `causeway rooms …` and `causeway invites`. */
+export function addRoomCommands(program: Command, session: Session): void {
+  const rooms = program.command('rooms').description('rooms in which we are');
+
+  rooms
+    .command('list')
+    .description('rooms in which we are, or were')
+    .action(async () => {
+      session.show(await session.ask('GET', 'rooms'), (answer) =>
+        table(
+          rowsOf(answer, 'rooms'),
+          [
+            ['ROOM', 'room_id'],
+            ['NAME', 'name'],
+            ['ROLE', 'role'],
+            ['HUB', 'hub_server'],
+            ['STANDING', 'standing'],
+            ['HEAD', 'head_position'],
+          ],
+          'There are no rooms.',
+        ),
+      );
+    });
+
+  rooms
+    .command('create')
+    .description('make a room of which we are the hub')
+    .option('--name <name>', 'name of the room')
+    .option('--creator <user>', 'one of our users; the bot when absent')
+    .option('--join-rule <rule>', 'invite, public or knock')
+    .option('--invite <user...>', 'users to invite')
+    .action(async (options: { name?: string; creator?: string; joinRule?: string; invite?: string[] }) => {
+      const { name, creator, joinRule, invite } = options;
+      const body = given({ name, creator, join_rule: joinRule, invites: invite });
+      session.show(await session.ask('POST', 'rooms', body), ({ room_id }) => `${plain(room_id)}\n`);
+    });
+
+  rooms
+    .command('show <room>')
+    .description('a room and its members')
+    .action(async (room: string) => {
+      const about = await session.ask('GET', path('rooms', room));
+      const { members } = await session.ask('GET', path('rooms', room, 'members'));
+      session.show({ ...about, members }, (answer) => {
+        const fields = Object.entries(about).map(([name, value]) => [name, value] as const);
+        const columns = [
+          ['MEMBER', 'user_id'],
+          ['MEMBERSHIP', 'membership'],
+          ['NAME', 'display_name'],
+        ] as const;
+        return `${sheet(fields)}\n${table(rowsOf(answer, 'members'), columns, 'Nobody was ever in it.')}`;
+      });
+    });
+
+  rooms
+    .command('join <room>')
+    .description('join a room, or accept an invite to it')
+    .option('--via <server>', 'the hub, when no invite names it')
+    .option('--user <user>', 'one of our users; the bot when absent')
+    .action(async (room: string, { via, user }: { via?: string; user?: string }) => {
+      const answer = await session.ask('POST', path('rooms', room, 'join'), given({ via, user_id: user }));
+      session.show(answer, () => `Joined ${room}.\n`);
+    });
+
+  rooms
+    .command('invite <room> <user>')
+    .description('invite a user, by our bot')
+    .action(async (room: string, user: string) => {
+      const answer = await session.ask('POST', path('rooms', room, 'invite'), { user_id: user });
+      session.show(answer, () => `Invited ${user} to ${room}.\n`);
+    });
+
+  rooms
+    .command('leave <room>')
+    .description('leave a room, or reject an invite to it')
+    .option('--user <user>', 'one of our users; the bot when absent')
+    .action(async (room: string, { user }: { user?: string }) => {
+      const answer = await session.ask('POST', path('rooms', room, 'leave'), given({ user_id: user }));
+      session.show(answer, () => `Left ${room}.\n`);
+    });
+
+  rooms
+    .command('send <room> <text>')
+    .description('say something in a room')
+    .option('--sender <user>', 'one of our users; the bot when absent')
+    .action(async (room: string, text: string, { sender }: { sender?: string }) => {
+      const answer = await session.ask('POST', path('rooms', room, 'send'), given({ text, sender }));
+      session.show(answer, ({ event_id: eventId }) =>
+        eventId === undefined ? 'It waits for the hub.\n' : `${plain(eventId)}\n`,
+      );
+    });
+
+  program
+    .command('invites')
+    .description('invites of our users to rooms that we are not in')
+    .action(async () => {
+      session.show(await session.ask('GET', 'invites'), (answer) =>
+        table(
+          rowsOf(answer, 'invites'),
+          [
+            ['ROOM', 'room_id'],
+            ['USER', 'user_id'],
+            ['BY', 'sender'],
+            ['HUB', 'hub_server'],
+            ['RECEIVED', 'received_at', time],
+          ],
+          'There are no invites.',
+        ),
+      );
+    });
+}
