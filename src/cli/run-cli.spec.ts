@@ -1,13 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
 import { Logger } from 'nestjs-pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AdminModule } from '../admin/admin.module.js';
 import { setUpAdmin } from '../admin/set-up-admin.js';
-import { AppModule } from '../app.module.js';
-import { loadConfiguration } from '../config/index.js';
+import { ConfigModule, loadConfiguration } from '../config/index.js';
+import { FederationClientModule } from '../federation/client/federation-client.module.js';
+import { loggingModule } from '../observability/logging.js';
+import { ObservabilityModule } from '../observability/observability.module.js';
+import { PersistenceModule } from '../persistence/persistence.module.js';
+import { IdentityModule } from '../rooms/identity.module.js';
+import { RoomsModule } from '../rooms/rooms.module.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { runCli } from './run-cli.js';
 
@@ -38,10 +44,19 @@ async function causeway(args: string[], changes: NodeJS.ProcessEnv = {}) {
 
 beforeAll(async () => {
   const configuration = loadConfiguration(env, directory);
-  app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(configuration),
+  const gateway = await Test.createTestingModule({
+    imports: [
+      ConfigModule.forRoot(configuration),
+      loggingModule(configuration.logLevel),
+      PersistenceModule.forRoot(configuration.database),
+      IdentityModule,
+      RoomsModule.register(FederationClientModule),
+      ObservabilityModule,
+      AdminModule,
+    ],
+  }).compile();
+  app = gateway.createNestApplication<NestFastifyApplication>(
     new FastifyAdapter({ routerOptions: { maxParamLength: 1_024 }, forceCloseConnections: true }),
-    { bufferLogs: true, abortOnError: false },
   );
   app.useLogger(app.get(Logger));
   setUpAdmin(app);
