@@ -109,7 +109,8 @@ export class Inbound implements OnModuleInit {
   private async completeSubmitted(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
     const echoes = new Map(events.flatMap((event) => (event.lpduHash === null ? [] : [[event.lpduHash, event]])));
     if (echoes.size === 0) return;
-    const submitted = await manager.findBy(InboxEntity, { lpduHash: In([...echoes.keys()]), state: 'submitted' });
+    const lpduHashes = In([...echoes.keys()]);
+    const submitted = await manager.findBy(InboxEntity, { lpduHash: lpduHashes, state: In(['submitted', 'refused']) });
     for (const { lpduHash } of submitted) {
       const echo = lpduHash === null ? undefined : echoes.get(lpduHash);
       if (echo === undefined || lpduHash === null) continue;
@@ -118,11 +119,11 @@ export class Inbound implements OnModuleInit {
     }
   }
 
+  /** The mapping of the message stays: should the hub append it after all, it is known as ours. */
   private async refuseSubmitted(manager: EntityManager, lpduHash: string, reason: string): Promise<void> {
     const row = await manager.findOneBy(InboxEntity, { lpduHash, state: 'submitted' });
     if (row === null) return;
     await manager.update(InboxEntity, { lpduHash }, { state: 'refused', reason });
-    await manager.delete(MessageMappingEntity, { lpduHash });
     await this.notices.refused(manager, row, reason);
   }
 }

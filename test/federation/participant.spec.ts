@@ -146,6 +146,23 @@ forEachDatabase(({ createUrl }) => {
       expect(await texts(roomId)).toEqual(['welcome']);
     });
 
+    it('gives up an LPDU over which the hub fails again and again, and no other', async () => {
+      const roomId = await joined();
+      const refused: string[] = [];
+      acme.rooms.onRefused((_manager, { reason }) => {
+        refused.push(reason);
+        return Promise.resolve();
+      });
+      hub.faults.add('500:1-4');
+      await acme.database.transaction(async () => {
+        for (const body of ['poison', 'good', 'better']) await say(roomId, body);
+      });
+      await until('the good ones', has(roomId, 2), 40_000);
+      expect(await texts(roomId)).toEqual(['good', 'better']);
+      expect(refused).toHaveLength(1);
+      expect(refused[0]).toMatch(/500/);
+    }, 60_000);
+
     it('keeps what it could not send while the hub was away, in order, over a restart', async () => {
       const roomId = await joined();
       hub.faults.add('503:1-3');

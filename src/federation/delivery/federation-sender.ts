@@ -87,6 +87,8 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;
         if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
+        const hubFailed = error instanceof RemoteRefusal && error.status === 500;
+        if (hubFailed && (await this.transactions.breakUp(transaction, error.message))) continue;
         await this.destinations.failed(server, error);
       }
     }

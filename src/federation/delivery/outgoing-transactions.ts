@@ -28,11 +28,16 @@ interface Settles {
 }
 
 const MAX_REASON = 500;
+const MAX_HUB_FAILURES = 3;
 
 /** Makes transactions from cursors and LPDUs, and settles them (LM-04 §send; one in flight per server, profile §5). */
 @Injectable()
 export class OutgoingTransactions {
   private readonly logger = new Logger('OutgoingTransactions');
+  /** Hubs that failed over one of several LPDUs: which one is found by sending each alone. */
+  private readonly oneByOne = new Set<ServerName>();
+  /** Failures in a row of an LPDU that was sent alone. */
+  private readonly failures = new Map<string, number>();
 
   constructor(
     private readonly database: Database,
@@ -50,14 +55,15 @@ export class OutgoingTransactions {
       const lpdus = await manager.find(LpduOutEntity, {
         where: { hubServer: server, state: 'pending' },
         order: { sequence: 'ASC' },
-        take: MAX_PDUS_PER_TRANSACTION,
+        take: this.oneByOne.has(server) ? 1 : MAX_PDUS_PER_TRANSACTION,
       });
+      if (lpdus.length === 0) this.oneByOne.delete(server);
       const pdus = lpdus.map(({ json }) => JSON.parse(json) as JsonValue);
       const cursors: Settles['cursors'] = {};
       for (const { roomId, cursor, untilPosition } of await manager.findBy(DestinationRoomEntity, { server })) {
         const room = await manager.findOneBy(RoomEntity, { roomId });
         const until = untilPosition ?? room?.headPosition ?? -1;
-        const free = MAX_PDUS_PER_TRANSACTION - pdus.length;
+        const free = this.oneByOne.has(server) && lpdus.length > 0 ? 0 : MAX_PDUS_PER_TRANSACTION - pdus.length;
         if (cursor >= until || free === 0) continue;
         const events = (await this.reader.eventsAfter(roomId, cursor, free)).filter(
           ({ position }) => position <= until,
@@ -109,6 +115,31 @@ export class OutgoingTransactions {
       if (sent.length > 0) await this.participant.noteSent(manager, sent);
       for (const [lpduHash, reason] of refused) await this.participant.noteRefused(manager, lpduHash, reason);
     });
+  }
+
+  /**
+   * The hub failed with a 500, which for some is final (profile §5): one bad LPDU fails its transaction for ever. Each is then
+   * sent alone, and the one that keeps failing is refused; what was appended meanwhile is not sent again.
+   * Whether something else can be tried now.
+   */
+  async breakUp({ server, txnId, settles }: TransactionOutEntity, reason: string): Promise<boolean> {
+    const { lpdus, cursors } = JSON.parse(settles) as Settles;
+    const [lpdu] = lpdus;
+    if (lpdu === undefined) return false;
+    if (lpdus.length > 1 || Object.keys(cursors).length > 0) {
+      this.oneByOne.add(server);
+      await this.database.transaction((manager) => manager.delete(TransactionOutEntity, { server, txnId }));
+      return true;
+    }
+    const failures = (this.failures.get(lpdu.lpduHash) ?? 0) + 1;
+    this.failures.set(lpdu.lpduHash, failures);
+    if (failures < MAX_HUB_FAILURES) return false;
+    this.failures.delete(lpdu.lpduHash);
+    await this.database.transaction(async (manager) => {
+      await manager.delete(TransactionOutEntity, { server, txnId });
+      await this.participant.noteRefused(manager, lpdu.lpduHash, reason.slice(0, MAX_REASON));
+    });
+    return true;
   }
 
   /** Servers for which something waits. */
