@@ -151,6 +151,18 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     expect(await ada.getByTestId('message-text').allTextContents()).toEqual(texts);
   });
 
+  it('a channel that was opened while the chat was away is loaded once it is back', async () => {
+    await postToChannel(chat, 'C2', 'key-1', { kind: 'message', text: 'Lunch?', author: GRACE });
+    const ada = await open('?as=ada#general');
+    await ada.getByTestId('empty').waitFor();
+    await chat.close();
+    await ada.getByTestId('channel').filter({ hasText: 'random' }).click();
+    await ada.getByText('The messages could not be loaded').waitFor();
+    chat = await startChat({ ...options, port: chat.port });
+    await message(ada, 'Lunch?').waitFor();
+    expect(await ada.getByTestId('empty').isVisible()).toBe(false);
+  });
+
   it('a message says that it is being sent, that it was not, and why; trying again sends it once', async () => {
     const ada = await open('?as=ada#general');
     await ada.getByTestId('empty').waitFor();
@@ -221,6 +233,15 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     expect(await ada.title()).toBe('● #general · Acme Industries');
     await random.click();
     await message(ada, 'Lunch?').waitFor();
+    await ada.locator('[data-channel=random][data-unread=false]').waitFor();
+
+    const general = ada.getByTestId('channel').filter({ hasText: 'general' });
+    await general.click();
+    await postToChannel(chat, 'C2', 'key-2', { kind: 'message', text: 'At noon?', author: GRACE });
+    await ada.locator('[data-channel=random][data-unread=true]').waitFor();
+    await random.click();
+    await message(ada, 'At noon?').waitFor();
+    await general.click();
     await ada.locator('[data-channel=random][data-unread=false]').waitFor();
     await ada.goto(`${chat.url}/?as=ada#general`);
     await ada.locator('[data-channel=random][data-unread=false]').waitFor();

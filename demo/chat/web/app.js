@@ -124,6 +124,7 @@ function connection(connected) {
   }
   hideBanner();
   session?.outbox.retryUnreached();
+  session?.conversation.reconnected();
 }
 
 function openChannel() {

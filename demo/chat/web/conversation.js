@@ -52,9 +52,14 @@ export class Conversation {
     this.#channel = channel;
     this.#unreadFrom = this.#marks.position(channel.id);
     this.#atEnd = true;
-    const known = this.#histories.get(channel.id);
     this.paint();
-    if (!known?.loaded) await this.#load(channel);
+    if (!this.#histories.get(channel.id)?.loaded) await this.#load(channel);
+    else this.#settle();
+  }
+
+  /** The chat is reached again: what could not be loaded is loaded now. */
+  reconnected() {
+    if (this.#histories.get(this.#channel?.id)?.failed) void this.#load(this.#channel);
   }
 
   /** The open channel was archived or restored. */
@@ -129,6 +134,7 @@ export class Conversation {
   }
 
   #append(history, message, mine) {
+    this.#scrolled(); // The browser tells of a scroll a frame late.
     const atEnd = this.#atEnd;
     if (history.messages.at(-1) === message) {
       this.#list.append(...this.#items(message, history.messages.at(-2)));
@@ -157,6 +163,11 @@ export class Conversation {
     }
     if (this.#channel?.id !== channel.id) return;
     this.paint();
+    this.#settle();
+  }
+
+  /** The channel's messages have just come into sight. */
+  #settle() {
     this.#markRead();
     this.#scrollToUnread();
     this.#onChange();
@@ -189,8 +200,8 @@ export class Conversation {
     const history = this.#histories.get(this.#channel.id);
     byId('earlier').hidden = !history?.more;
     const empty = byId('empty');
-    const nothing = history?.messages.length === 0 && this.#outbox.of(this.#channel.id).length === 0;
-    empty.hidden = !(nothing && (history.loaded || history.failed));
+    const nothing = this.#messages().length === 0 && this.#outbox.of(this.#channel.id).length === 0;
+    empty.hidden = !(history?.failed || (history?.loaded && nothing));
     if (empty.hidden) return;
     if (history.failed) {
       const again = element('button', { type: 'button', class: 'quiet-button' }, 'Try again');
