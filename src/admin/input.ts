@@ -1,6 +1,6 @@
 import { BadRequestException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import {
   type RoomId,
   type ServerName,
@@ -11,6 +11,8 @@ import {
 } from '../protocol/index.js';
 
 const MAX_NAME = 255;
+/** Each is a request to another server, one after the other. */
+const MAX_INVITES = 50;
 const MAX_LIMIT = 500;
 const DEFAULT_LIMIT = 100;
 
@@ -34,6 +36,7 @@ export class CreateRoomBody {
   @ApiPropertyOptional({ type: [String], example: ['@causeway:globex.example'] })
   @IsOptional()
   @IsArray()
+  @ArrayMaxSize(MAX_INVITES)
   @IsString({ each: true })
   invites?: string[];
 }

@@ -13,6 +13,7 @@ import {
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Bridge } from '../bridge/bridge.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
+import { Database } from '../persistence/database.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { AdminGuard } from './admin.guard.js';
 import { Audit } from './audit.js';
@@ -39,6 +40,7 @@ export class MappingsController {
     private readonly bridge: Bridge,
     private readonly mappings: RoomMappings,
     private readonly audit: Audit,
+    private readonly database: Database,
   ) {}
 
   @Get()
@@ -58,17 +60,21 @@ export class MappingsController {
   @Patch(':id')
   @ApiOperation({ summary: 'Pauses or resumes; what comes meanwhile is carried afterwards' })
   async change(@Param('id') id: string, @Body() { state }: ChangeMappingBody) {
-    await this.mappings.setState(await this.find(id), state);
-    await this.audit.record('mapping.change', { id, state });
-    return view(await this.find(id));
+    return this.database.transaction(async () => {
+      await this.mappings.setState(await this.find(id), state);
+      await this.audit.record('mapping.change', { id, state });
+      return view(await this.find(id));
+    });
   }
 
   @Delete(':id')
   @HttpCode(200)
   @ApiOperation({ summary: 'Takes channel and room apart; both keep what they have' })
   async remove(@Param('id') id: string) {
-    await this.mappings.remove(await this.find(id));
-    await this.audit.record('mapping.remove', { id });
+    await this.database.transaction(async () => {
+      await this.mappings.remove(await this.find(id));
+      await this.audit.record('mapping.remove', { id });
+    });
     return {};
   }
 

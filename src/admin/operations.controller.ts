@@ -1,10 +1,25 @@
-import { BadRequestException, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  BadRequestException,
+  Controller,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Configuration } from '../config/index.js';
 import { Destinations } from '../federation/delivery/destinations.js';
 import { Backlog } from '../observability/backlog.js';
 import { Database } from '../persistence/database.js';
-import { DeliveryEntity, type DeliveryState, UserMappingEntity } from '../persistence/entities/index.js';
+import {
+  DeliveryEntity,
+  type DeliveryState,
+  type IncidentEntity,
+  UserMappingEntity,
+} from '../persistence/entities/index.js';
 import { Incidents } from '../rooms/incidents.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { AdminGuard } from './admin.guard.js';
@@ -12,6 +27,16 @@ import { Audit } from './audit.js';
 import { limit, serverName } from './input.js';
 
 const STATES: readonly string[] = ['intent', 'done', 'dead'] satisfies DeliveryState[];
+const NEWEST_INCIDENTS = 5;
+
+const incidentView = ({ kind, server, roomId, eventId, detail, at }: IncidentEntity) => ({
+  kind,
+  server,
+  room_id: roomId,
+  event_id: eventId,
+  detail,
+  at,
+});
 
 @ApiTags('operations')
 @ApiBearerAuth()
@@ -38,6 +63,7 @@ export class OperationsController {
       engine: this.database.engine,
       platforms: this.configuration.platforms.map(({ kind, workspace }) => ({ kind, workspace })),
       backlog: await this.backlog.counts(),
+      newest_incidents: (await this.incidents.newest(NEWEST_INCIDENTS)).map(incidentView),
     };
   }
 
@@ -62,9 +88,14 @@ export class OperationsController {
   @Post('destinations/:server/retry')
   @HttpCode(200)
   @ApiOperation({ summary: 'Tries at once instead of after the backoff' })
-  async retry(@Param('server') server: string) {
-    await this.destinations.retryNow(serverName(server));
-    await this.audit.record('destination.retry', { server });
+  async retry(@Param('server') name: string) {
+    const server = serverName(name);
+    const known = (await this.backlog.destinations()).some((each) => each.server === server);
+    if (!known) throw new NotFoundException(`nothing was ever sent to ${server}`);
+    await this.database.transaction(async () => {
+      await this.destinations.retryNow(server);
+      await this.audit.record('destination.retry', { server });
+    });
     return {};
   }
 
@@ -100,14 +131,7 @@ export class OperationsController {
   async listIncidents(@Query('limit') most?: string) {
     const rows = await this.incidents.newest(limit(most));
     return {
-      incidents: rows.map((row) => ({
-        kind: row.kind,
-        server: row.server,
-        room_id: row.roomId,
-        event_id: row.eventId,
-        detail: row.detail,
-        at: row.at,
-      })),
+      incidents: rows.map(incidentView),
     };
   }
 

@@ -1,6 +1,9 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { BadRequestException, Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { RoomEntity } from '../persistence/entities/index.js';
+import { Database } from '../persistence/database.js';
+import { type UserId, serverOfUser } from '../protocol/index.js';
+import { RemoteRefusal, RemoteUnavailable } from '../rooms/remote-servers.js';
 import { RoomReader } from '../rooms/room-reader.js';
 import { UnknownRoom } from '../rooms/room-log.js';
 import { RoomRefusal, Rooms } from '../rooms/rooms.js';
@@ -38,6 +41,7 @@ export class RoomsController {
     private readonly rooms: Rooms,
     private readonly reader: RoomReader,
     private readonly audit: Audit,
+    private readonly database: Database,
   ) {}
 
   @Get('rooms')
@@ -47,18 +51,32 @@ export class RoomsController {
   }
 
   @Post('rooms')
-  @ApiOperation({ summary: 'Makes a room of which we are the hub, and invites' })
+  @ApiOperation({
+    summary: 'Makes a room of which we are the hub, and invites',
+    description: 'The room stays when an invite fails; `failed_invites` says which and why.',
+  })
   async create(@Body() body: CreateRoomBody) {
     const invites = (body.invites ?? []).map((each) => userId(each, 'invites'));
-    const creator = body.creator === undefined ? undefined : userId(body.creator, 'creator');
-    const id = await this.rooms.create({
-      ...(creator === undefined ? {} : { creator }),
-      ...(body.name === undefined ? {} : { name: body.name }),
-      ...(body.join_rule === undefined ? {} : { joinRule: body.join_rule }),
+    const creator = this.ours(body.creator, 'creator');
+    const id = await this.database.transaction(async () => {
+      const made = await this.rooms.create({
+        creator,
+        ...(body.name === undefined ? {} : { name: body.name }),
+        ...(body.join_rule === undefined ? {} : { joinRule: body.join_rule }),
+      });
+      await this.audit.record('room.create', { roomId: made, creator, invites });
+      return made;
     });
-    await this.audit.record('room.create', { roomId: id, invites });
-    for (const invited of invites) await this.rooms.invite(id, invited, creator);
-    return { room_id: id };
+    const failed: { user_id: UserId; error: string }[] = [];
+    for (const invited of invites) {
+      try {
+        await this.rooms.invite(id, invited, creator);
+      } catch (error) {
+        if (!isAnswer(error)) throw error;
+        failed.push({ user_id: invited, error: error.message });
+      }
+    }
+    return { room_id: id, failed_invites: failed };
   }
 
   @Get('rooms/:roomId')
@@ -81,7 +99,7 @@ export class RoomsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Joins a room, by the handshake with its hub when none of us is in it' })
   async join(@Param('roomId') id: string, @Body() { user_id: user, via }: JoinBody) {
-    const joiner = user === undefined ? this.rooms.bot : userId(user);
+    const joiner = this.ours(user, 'user_id');
     await this.rooms.join(roomId(id), joiner, undefined, via === undefined ? undefined : serverName(via, 'via'));
     await this.audit.record('room.join', { roomId: id, userId: joiner });
     return {};
@@ -91,7 +109,7 @@ export class RoomsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Leaves a room, or rejects an invite' })
   async leave(@Param('roomId') id: string, @Body() { user_id: user }: LeaveBody) {
-    const leaver = user === undefined ? this.rooms.bot : userId(user);
+    const leaver = this.ours(user, 'user_id');
     await this.rooms.leave(roomId(id), leaver);
     await this.audit.record('room.leave', { roomId: id, userId: leaver });
     return {};
@@ -101,14 +119,15 @@ export class RoomsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Says something in a room' })
   async send(@Param('roomId') id: string, @Body() { text, sender }: SendBody) {
-    const sent = await this.rooms.send({
-      roomId: roomId(id),
-      sender: sender === undefined ? this.rooms.bot : userId(sender, 'sender'),
-      type: 'm.room.message',
-      content: { msgtype: 'm.text', body: text },
-    });
+    const from = this.ours(sender, 'sender');
+    const content = { msgtype: 'm.text', body: text };
+    const sent = await this.rooms.send(
+      { roomId: roomId(id), sender: from, type: 'm.room.message', content },
+      async (_manager, { kind }) => {
+        if (kind !== 'refused') await this.audit.record('room.send', { roomId: id, sender: from });
+      },
+    );
     if (sent.kind === 'refused') throw new RoomRefusal(sent.refusal);
-    await this.audit.record('room.send', { roomId: id });
     return sent.kind === 'appended' ? { event_id: sent.eventId } : { lpdu_hash: sent.lpduHash };
   }
 
@@ -180,9 +199,22 @@ export class RoomsController {
     };
   }
 
+  /** One of our users, the bot when absent: we may sign for nobody else. */
+  private ours(value: string | undefined, name: string): UserId {
+    const { bot } = this.rooms;
+    if (value === undefined) return bot;
+    const user = userId(value, name);
+    if (serverOfUser(user) === serverOfUser(bot)) return user;
+    throw new BadRequestException(`${name} must be a user of ${serverOfUser(bot)}`);
+  }
+
   private async find(id: string): Promise<RoomEntity> {
     const room = await this.reader.room(roomId(id));
     if (room === null) throw new UnknownRoom(roomId(id));
     return room;
   }
 }
+
+/** The room or the other server said no; anything else is our own failure. */
+const isAnswer = (error: unknown): error is Error =>
+  error instanceof RoomRefusal || error instanceof RemoteRefusal || error instanceof RemoteUnavailable;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { CommandFailure } from './failure.js';
 import { plain, rowsOf, sheet, table, time } from './output.js';
 import { type Session, given, path } from './session.js';
 
@@ -36,7 +37,13 @@ export function addRoomCommands(program: Command, session: Session): void {
     .action(async (options: { name?: string; creator?: string; joinRule?: string; invite?: string[] }) => {
       const { name, creator, joinRule, invite } = options;
       const body = given({ name, creator, join_rule: joinRule, invites: invite });
-      session.show(await session.ask('POST', 'rooms', body), ({ room_id }) => `${plain(room_id)}\n`);
+      const answer = await session.ask('POST', 'rooms', body);
+      session.show(answer, ({ room_id: id }) => `${plain(id)}\n`);
+      const failed = rowsOf(answer, 'failed_invites').map(
+        ({ user_id: user, error }) => `${plain(user)}: ${plain(error)}`,
+      );
+      if (failed.length > 0)
+        throw new CommandFailure(`The room is made, but not everybody is invited: ${failed.join('; ')}.`);
     });
 
   rooms

@@ -35,6 +35,7 @@ export class Backlog {
     return {
       rooms: await read.countBy(RoomEntity, { standing: 'joined' }),
       mappings_active: await read.countBy(RoomMappingEntity, { state: 'active' }),
+      mappings_paused: await read.countBy(RoomMappingEntity, { state: 'paused' }),
       mappings_broken: await read.countBy(RoomMappingEntity, { state: 'broken' }),
       invites: await read.count(InviteEntity),
       inbox_waiting: await read.countBy(InboxEntity, { state: 'waiting' }),
