@@ -16,7 +16,6 @@ export function addRoomCommands(program: Command, session: Session): void {
           rowsOf(answer, 'rooms'),
           [
             ['ROOM', 'room_id'],
-            ['NAME', 'name'],
             ['ROLE', 'role'],
             ['HUB', 'hub_server'],
             ['STANDING', 'standing'],
