@@ -1,18 +1,17 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { setUpAdmin } from './admin/set-up-admin.js';
+import { ADMIN_HTTP, setUpAdmin } from './admin/set-up-admin.js';
 import { AppModule } from './app.module.js';
 import { type Configuration, ConfigurationError, loadConfiguration } from './config/index.js';
 
 const EXIT_CONFIGURATION = 78; // EX_CONFIG of sysexits.h
 const EXIT_START = 1;
-const MAX_PATH_PARAMETER = 1_024;
 
 async function start(configuration: Configuration): Promise<void> {
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(configuration),
-    new FastifyAdapter({ routerOptions: { maxParamLength: MAX_PATH_PARAMETER }, forceCloseConnections: true }),
+    new FastifyAdapter(ADMIN_HTTP),
     { bufferLogs: true, abortOnError: false },
   );
   app.useLogger(app.get(Logger));

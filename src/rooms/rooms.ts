@@ -76,6 +76,9 @@ export class Rooms implements OnModuleInit {
    * Rejects with UnknownRoom, or when the database failed.
    */
   async send(event: NewEvent, settle?: SettleSent): Promise<Sent> {
+    if (serverOfUser(event.sender) !== this.serverName) {
+      return this.refuse(notOurs(event.sender), settle);
+    }
     const room = await this.room(event.roomId);
     if (room.role === 'hub') {
       const outcome = await this.hub.sendOwn(
@@ -142,6 +145,7 @@ export class Rooms implements OnModuleInit {
    * Rejects with RoomRefusal, RemoteRefusal, RemoteUnavailable or BadHubAnswer.
    */
   async join(roomId: RoomId, userId: UserId = this.bot, displayName?: string, via?: ServerName): Promise<void> {
+    if (serverOfUser(userId) !== this.serverName) throw new RoomRefusal(notOurs(userId));
     const room = await this.reader.room(roomId);
     const event = memberEvent(roomId, userId, userId, 'join', displayName);
     if (room !== null && room.standing === 'joined') {
@@ -223,6 +227,11 @@ export class Rooms implements OnModuleInit {
     }
   }
 }
+
+const notOurs = (userId: UserId): Refusal => ({
+  rule: 'sender',
+  reason: `${userId} is not a user of this server`,
+});
 
 const NOTHING = Promise.resolve();
 const NOT_IN_ROOM: Refusal = { rule: 'membership', reason: 'we are not in this room any more' };

@@ -8,7 +8,7 @@ import { afterAll, describe, inject } from 'vitest';
 export interface DatabaseEngine {
   name: 'sqlite' | 'postgres';
   /** A fresh, empty database, as the configuration names one (`sqlite:PATH` or `postgres://…`); gone after the suite. */
-  createUrl(): Promise<string>;
+  createUrl: () => Promise<string>;
 }
 
 /** Declares the same suite once per engine. Where the machine has no PostgreSQL that half shows as skipped. */
