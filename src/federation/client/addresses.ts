@@ -28,7 +28,6 @@ for (const [network, prefix] of [
 ] as const) {
   PRIVATE.addSubnet(network, prefix, 'ipv6');
 }
-PRIVATE.addSubnet('::ffff:0:0', 96, 'ipv6');
 
 /** Whether an address is private, loopback, link-local or otherwise not of the public internet. */
 export function isPrivateAddress(address: string): boolean {
