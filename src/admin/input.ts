@@ -11,6 +11,7 @@ import {
 } from '../protocol/index.js';
 
 const MAX_NAME = 255;
+const MAX_REASON = 1_000;
 /** Each is a request to another server, one after the other. */
 const MAX_INVITES = 50;
 const MAX_LIMIT = 500;
@@ -64,6 +65,26 @@ export class LeaveBody {
   @IsOptional()
   @IsString()
   user_id?: string;
+}
+
+export class KnockBody extends JoinBody {
+  @ApiPropertyOptional({ description: 'What the people of the room read.', example: 'We met at the fair.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(MAX_REASON)
+  reason?: string;
+}
+
+export class RemoveBody {
+  @ApiProperty({ example: '@eve:globex.example' })
+  @IsString()
+  user_id!: string;
+
+  @ApiPropertyOptional({ example: 'Off topic' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(MAX_REASON)
+  reason?: string;
 }
 
 export class SendBody {

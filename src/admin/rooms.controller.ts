@@ -13,7 +13,9 @@ import {
   CreateRoomBody,
   InviteBody,
   JoinBody,
+  KnockBody,
   LeaveBody,
+  RemoveBody,
   SendBody,
   limit,
   position,
@@ -107,12 +109,42 @@ export class RoomsController {
 
   @Post('rooms/:roomId/leave')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Leaves a room, or rejects an invite' })
+  @ApiOperation({ summary: 'Leaves a room, rejects an invite, or takes a knock back' })
   async leave(@Param('roomId') id: string, @Body() { user_id: user }: LeaveBody) {
     const leaver = this.ours(user, 'user_id');
     await this.rooms.leave(roomId(id), leaver);
     await this.audit.record('room.leave', { roomId: id, userId: leaver });
     return {};
+  }
+
+  @Post('rooms/:roomId/knock')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Asks for an invite to a room' })
+  async knock(@Param('roomId') id: string, @Body() { user_id: user, via, reason }: KnockBody) {
+    const knocker = this.ours(user, 'user_id');
+    await this.rooms.knock(roomId(id), {
+      userId: knocker,
+      ...(via === undefined ? {} : { via: serverName(via, 'via') }),
+      ...(reason === undefined ? {} : { reason }),
+    });
+    await this.audit.record('room.knock', { roomId: id, userId: knocker });
+    return {};
+  }
+
+  @Post('rooms/:roomId/kick')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Removes a user, by our bot; also takes back an invite or a ban, and refuses a knock',
+  })
+  async kick(@Param('roomId') id: string, @Body() body: RemoveBody) {
+    return this.remove('kick', id, body);
+  }
+
+  @Post('rooms/:roomId/ban')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Removes a user for good, by our bot' })
+  async ban(@Param('roomId') id: string, @Body() body: RemoveBody) {
+    return this.remove('ban', id, body);
   }
 
   @Post('rooms/:roomId/send')
@@ -184,19 +216,27 @@ export class RoomsController {
   }
 
   @Get('invites')
-  @ApiOperation({ summary: 'Invites of our users to rooms that we are not in' })
+  @ApiOperation({ summary: 'Invites of our users to rooms that we are not in, and their knocks that wait' })
   async invites() {
     const invites = await this.rooms.invites();
     return {
       invites: invites.map((invite) => ({
         room_id: invite.roomId,
         user_id: invite.userId,
+        membership: invite.membership,
         sender: invite.sender,
         hub_server: invite.hubServer,
         received_at: invite.receivedAt,
         stripped_state: JSON.parse(invite.strippedState) as unknown,
       })),
     };
+  }
+
+  private async remove(how: 'kick' | 'ban', id: string, { user_id: user, reason }: RemoveBody) {
+    const removed = userId(user);
+    await this.rooms[how](roomId(id), removed, reason === undefined ? {} : { reason });
+    await this.audit.record(`room.${how}`, { roomId: id, userId: removed });
+    return {};
   }
 
   /** One of our users, the bot when absent: we may sign for nobody else. */

@@ -82,12 +82,37 @@ export function addRoomCommands(program: Command, session: Session): void {
 
   rooms
     .command('leave <room>')
-    .description('leave a room, or reject an invite to it')
+    .description('leave a room, reject an invite, or take a knock back')
     .option('--user <user>', 'one of our users; the bot when absent')
     .action(async (room: string, { user }: { user?: string }) => {
       const answer = await session.ask('POST', path('rooms', room, 'leave'), given({ user_id: user }));
       session.show(answer, () => `Left ${room}.\n`);
     });
+
+  rooms
+    .command('knock <room>')
+    .description('ask for an invite to a room')
+    .option('--via <server>', 'the hub; the server that the room id names when absent')
+    .option('--user <user>', 'one of our users; the bot when absent')
+    .option('--reason <text>', 'what the people of the room read')
+    .action(async (room: string, { via, user, reason }: { via?: string; user?: string; reason?: string }) => {
+      const answer = await session.ask('POST', path('rooms', room, 'knock'), given({ via, user_id: user, reason }));
+      session.show(answer, () => `Knocked at ${room}.\n`);
+    });
+
+  for (const [how, done, about] of [
+    ['kick', 'Removed', 'remove a user, take an invite or a ban back, or refuse a knock'],
+    ['ban', 'Banned', 'remove a user for good'],
+  ] as const) {
+    rooms
+      .command(`${how} <room> <user>`)
+      .description(about)
+      .option('--reason <text>', 'what the room and the user read')
+      .action(async (room: string, user: string, { reason }: { reason?: string }) => {
+        const answer = await session.ask('POST', path('rooms', room, how), given({ user_id: user, reason }));
+        session.show(answer, () => `${done} ${user}.\n`);
+      });
+  }
 
   rooms
     .command('send <room> <text>')
@@ -102,7 +127,7 @@ export function addRoomCommands(program: Command, session: Session): void {
 
   program
     .command('invites')
-    .description('invites of our users to rooms that we are not in')
+    .description('invites of our users to rooms that we are not in, and their knocks that wait')
     .action(async () => {
       session.show(await session.ask('GET', 'invites'), (answer) =>
         table(
@@ -110,11 +135,12 @@ export function addRoomCommands(program: Command, session: Session): void {
           [
             ['ROOM', 'room_id'],
             ['USER', 'user_id'],
+            ['WHAT', 'membership'],
             ['BY', 'sender'],
             ['HUB', 'hub_server'],
             ['RECEIVED', 'received_at', time],
           ],
-          'There are no invites.',
+          'There are no invites and no knocks.',
         ),
       );
     });

@@ -22,7 +22,7 @@ import {
 } from '../protocol/index.js';
 import { type NewEvent, stateNeededBy, templateOf } from './new-event.js';
 import { PduVerifier } from './pdu-verifier.js';
-import { RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
+import { type HandshakeMembership, RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
 import { type AppendJob, type LogView, type Outcome, RoomLog, type Verdict } from './room-log.js';
 import { RoomReader, type StoredEvent } from './room-reader.js';
 import { ServerIdentity } from './server-identity.js';
@@ -137,7 +137,7 @@ export class Hub {
   async makeTemplate(
     room: RoomEntity,
     userId: UserId,
-    membership: 'join' | 'leave' | 'knock',
+    membership: HandshakeMembership,
   ): Promise<EventTemplate | Outcome> {
     const template: EventTemplate = {
       room_id: room.roomId,

@@ -129,11 +129,16 @@ export class Participant {
    */
   async join(roomId: RoomId, hub: ServerName, event: NewEvent): Promise<void> {
     // Some hubs name no version; m.room.create is checked against it below.
-    const { roomVersion: version = DEFAULT_ROOM_VERSION } = await this.remote.makeJoin(hub, roomId, event.sender);
+    const { roomVersion: version = DEFAULT_ROOM_VERSION } = await this.remote.makeMember(
+      'join',
+      hub,
+      roomId,
+      event.sender,
+    );
     await this.beginJoin(roomId, hub, version);
     const lpdu = this.lpduFor(hub, event);
     const reference = algorithmsOf(version).eventIdOf(lpdu);
-    const answer = await this.remote.sendJoin(hub, lpdu, reference);
+    const answer = await this.remote.sendMember('join', hub, lpdu, reference);
     const body = isJsonObject(answer.value) ? answer.value : {};
     const [join] = await this.accept(version, hub, [body.event ?? null], answer.defects);
     const snapshot = await this.accept(version, hub, Array.isArray(body.state) ? body.state : [], answer.defects);

@@ -34,6 +34,9 @@ export class RemoteUnavailable extends Error {
   }
 }
 
+/** Changes of membership that need the make and send handshake (LM-04 §Make and Send Handshake). */
+export type HandshakeMembership = 'join' | 'leave' | 'knock';
+
 /** What an invited server learns (LM-04 §POST invite). */
 export interface InviteRequest {
   event: Pdu | Lpdu;
@@ -50,13 +53,19 @@ export abstract class RemoteServers {
   abstract keysFor(events: readonly (Pdu | Lpdu)[]): Promise<(server: ServerName) => VerifyKeys>;
 
   /** The room version named in the answer, if any. */
-  abstract makeJoin(hub: ServerName, roomId: RoomId, userId: UserId): Promise<{ roomVersion: string | undefined }>;
+  abstract makeMember(
+    membership: HandshakeMembership,
+    hub: ServerName,
+    roomId: RoomId,
+    userId: UserId,
+  ): Promise<{ roomVersion: string | undefined }>;
 
-  abstract sendJoin(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson>;
-
-  abstract makeLeave(hub: ServerName, roomId: RoomId, userId: UserId): Promise<void>;
-
-  abstract sendLeave(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<void>;
+  abstract sendMember(
+    membership: HandshakeMembership,
+    hub: ServerName,
+    lpdu: Lpdu,
+    txnId: EventId,
+  ): Promise<ParsedJson>;
 
   /** The invite as the other server signed it. */
   abstract sendInvite(server: ServerName, invite: InviteRequest, txnId: EventId): Promise<ParsedJson>;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, type EntityManager } from 'typeorm';
+import { type EntityManager, In, LessThan } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import {
@@ -10,7 +10,15 @@ import {
   RoomStateEntity,
 } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
-import { type EventId, type Pdu, type RoomId, membershipOf, parseUserId, serverOfUser } from '../protocol/index.js';
+import {
+  type EventId,
+  type Pdu,
+  type RoomId,
+  type UserId,
+  membershipOf,
+  parseUserId,
+  serverOfUser,
+} from '../protocol/index.js';
 import { RoomState, type StateKey } from './room-state.js';
 import { RoomStates } from './room-states.js';
 
@@ -350,8 +358,23 @@ async function moveDestinations(
       ]);
     } else if (!joined && follows) {
       await manager.update(DestinationRoomEntity, { server, roomId }, { untilPosition: position });
+    } else if (!joined && pdu.sender !== member && (await wasAsked(manager, roomId, member, position))) {
+      // An invite or a knock is taken back: this event, and nothing else of the room, goes to a server that is not in it.
+      const settled = cursor === null || cursor.cursor >= (cursor.untilPosition ?? position);
+      const only = { server, roomId, cursor: position - 1, untilPosition: position };
+      if (settled) await manager.upsert(DestinationRoomEntity, only, ['server', 'roomId']);
     }
   }
+}
+
+/** Whether the user was invited, or had knocked, when the event at a position removed it. */
+async function wasAsked(manager: EntityManager, roomId: RoomId, userId: UserId, position: number): Promise<boolean> {
+  const before = await manager.findOne(EventEntity, {
+    where: { roomId, type: 'm.room.member', stateKey: userId, position: LessThan(position), rejected: false },
+    order: { position: 'DESC' },
+  });
+  const membership = before === null ? undefined : membershipOf(JSON.parse(before.json) as Pdu);
+  return membership === 'invite' || membership === 'knock';
 }
 
 function isJoinOf({ pdu }: AppendedEvent, server: string): boolean {

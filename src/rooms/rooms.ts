@@ -6,10 +6,13 @@ import { Database } from '../persistence/database.js';
 import { InviteEntity, type LpduOutEntity, RoomEntity } from '../persistence/entities/index.js';
 import {
   type EventId,
+  type JsonValue,
+  type ParsedJson,
   type RoomId,
   type ServerName,
   type UserId,
   eventIdOf,
+  isJsonObject,
   parseUserId,
   serverOfRoom,
   serverOfUser,
@@ -28,6 +31,12 @@ export type Sent =
   | { kind: 'refused'; refusal: Refusal };
 
 export type SettleSent = (manager: EntityManager, sent: Sent) => Promise<void>;
+
+/** Who removes somebody (one of our users, the bot when absent), and why. */
+export interface Removal {
+  sender?: UserId;
+  reason?: string;
+}
 
 /** A membership change that the room does not allow. */
 export class RoomRefusal extends Error {
@@ -112,9 +121,9 @@ export class Rooms implements OnModuleInit {
     if (membership === 'join') return;
     if (room.role === 'participant' && (await this.participant.hasPendingMembership(roomId, userId))) return;
     if (membership !== 'invite' && !(await this.isPublic(roomId))) {
-      await this.change({ ...memberEvent(roomId, this.bot, userId, 'invite') });
+      await this.change(memberEvent(roomId, this.bot, userId, 'invite'));
     }
-    await this.change(memberEvent(roomId, userId, userId, 'join', displayName));
+    await this.change(memberEvent(roomId, userId, userId, 'join', { displayName }));
   }
 
   /** Rejects with RoomRefusal, RemoteRefusal (the invited server says no) or RemoteUnavailable. */
@@ -147,7 +156,7 @@ export class Rooms implements OnModuleInit {
   async join(roomId: RoomId, userId: UserId = this.bot, displayName?: string, via?: ServerName): Promise<void> {
     if (serverOfUser(userId) !== this.serverName) throw new RoomRefusal(notOurs(userId));
     const room = await this.reader.room(roomId);
-    const event = memberEvent(roomId, userId, userId, 'join', displayName);
+    const event = memberEvent(roomId, userId, userId, 'join', { displayName });
     if (room !== null && room.standing === 'joined') {
       await this.change(event);
       return;
@@ -155,10 +164,10 @@ export class Rooms implements OnModuleInit {
     const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
     const hub = via ?? invite?.hubServer ?? serverOfRoom(roomId);
     await this.participant.join(roomId, hub, event);
-    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
+    await this.forgetInvite(roomId, userId);
   }
 
-  /** Leaves a room, or rejects an invite. */
+  /** Leaves a room, rejects an invite, or takes a knock back (LM-04 §Rejecting Invites and Leaves). */
   async leave(roomId: RoomId, userId: UserId = this.bot): Promise<void> {
     const room = await this.reader.room(roomId);
     const event = memberEvent(roomId, userId, userId, 'leave');
@@ -168,21 +177,58 @@ export class Rooms implements OnModuleInit {
     }
     const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
     if (invite === null) throw new UnknownRoom(roomId);
-    await this.remote.makeLeave(invite.hubServer, roomId, userId);
-    const lpdu = this.participant.lpduFor(invite.hubServer, event);
-    await this.remote.sendLeave(invite.hubServer, lpdu, eventIdOf(lpdu));
-    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
+    await this.handshake('leave', invite.hubServer, event);
+    await this.forgetInvite(roomId, userId);
   }
 
-  /** Invites of our users to rooms that we are not in. */
+  /** Asks for an invite (LM-04 §Knocks). `via`: the hub; by default the server that the room id names. */
+  async knock(
+    roomId: RoomId,
+    { userId = this.bot, via, reason }: { userId?: UserId; via?: ServerName; reason?: string } = {},
+  ): Promise<void> {
+    if (serverOfUser(userId) !== this.serverName) throw new RoomRefusal(notOurs(userId));
+    const room = await this.reader.room(roomId);
+    const event = memberEvent(roomId, userId, userId, 'knock', { reason });
+    if (room !== null && room.standing === 'joined') {
+      await this.change(event);
+      return;
+    }
+    const hub = via ?? room?.hubServer ?? serverOfRoom(roomId);
+    const { value } = await this.handshake('knock', hub, event);
+    const stripped = isJsonObject(value) && Array.isArray(value.stripped_state) ? value.stripped_state : [];
+    const row = { roomId, userId, membership: 'knock', hubServer: hub, sender: userId } as const;
+    await this.keepInvite({ ...row, strippedState: strippedText(stripped) ?? '[]' });
+  }
+
+  /** Removes a user from the room, or takes an invite or a ban back. Rejects with RoomRefusal. */
+  kick(roomId: RoomId, userId: UserId, { sender = this.bot, reason }: Removal = {}): Promise<void> {
+    return this.change(memberEvent(roomId, sender, userId, 'leave', { reason }));
+  }
+
+  /** Removes a user for good. Rejects with RoomRefusal. */
+  ban(roomId: RoomId, userId: UserId, { sender = this.bot, reason }: Removal = {}): Promise<void> {
+    return this.change(memberEvent(roomId, sender, userId, 'ban', { reason }));
+  }
+
+  /** Invites of our users to rooms that we are not in, and their knocks that wait for an answer. */
   invites(): Promise<InviteEntity[]> {
     return this.database.read.find(InviteEntity, { order: { receivedAt: 'ASC' } });
   }
 
-  /** Keeps an invite that another server made (its event is verified by the caller). */
+  /** The same for one room. */
+  invitesTo(roomId: RoomId): Promise<InviteEntity[]> {
+    return this.database.read.findBy(InviteEntity, { roomId });
+  }
+
+  /** Keeps an invite that another server made (its event is verified by the caller), or a knock of ours. */
   async keepInvite(invite: Omit<InviteEntity, 'receivedAt'>): Promise<void> {
     const row = { ...invite, receivedAt: this.clock.now() };
     await this.database.transaction((manager) => manager.upsert(InviteEntity, row, ['roomId', 'userId']));
+  }
+
+  /** An invite or a knock is settled: accepted, rejected, or taken back. */
+  async forgetInvite(roomId: RoomId, userId: UserId): Promise<void> {
+    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
   }
 
   /** Called in the transaction in which a hub's refusal of an LPDU of ours is recorded. */
@@ -193,6 +239,12 @@ export class Rooms implements OnModuleInit {
     ) => Promise<void>,
   ): void {
     this.participant.onRefused(listener);
+  }
+
+  private async handshake(membership: 'leave' | 'knock', hub: ServerName, event: NewEvent): Promise<ParsedJson> {
+    await this.remote.makeMember(membership, hub, event.roomId, event.sender);
+    const lpdu = this.participant.lpduFor(hub, event);
+    return this.remote.sendMember(membership, hub, lpdu, eventIdOf(lpdu));
   }
 
   private async change(event: NewEvent): Promise<void> {
@@ -233,6 +285,14 @@ const notOurs = (userId: UserId): Refusal => ({
   reason: `${userId} is not a user of this server`,
 });
 
+const MAX_STRIPPED_BYTES = 256 * 1024;
+
+/** Stripped state as it is kept; undefined when it is too large. */
+export function strippedText(state: JsonValue | undefined): string | undefined {
+  const text = JSON.stringify(Array.isArray(state) ? state : []);
+  return Buffer.byteLength(text) <= MAX_STRIPPED_BYTES ? text : undefined;
+}
+
 const NOTHING = Promise.resolve();
 const NOT_IN_ROOM: Refusal = { rule: 'membership', reason: 'we are not in this room any more' };
 
@@ -240,10 +300,14 @@ function memberEvent(
   roomId: RoomId,
   sender: UserId,
   target: UserId,
-  membership: 'invite' | 'join' | 'leave',
-  displayName?: string,
+  membership: 'invite' | 'join' | 'leave' | 'knock' | 'ban',
+  { displayName, reason }: { displayName?: string | undefined; reason?: string | undefined } = {},
 ): NewEvent {
-  const content = { membership, ...(displayName === undefined ? {} : { displayname: displayName }) };
+  const content = {
+    membership,
+    ...(displayName === undefined ? {} : { displayname: displayName }),
+    ...(reason === undefined ? {} : { reason }),
+  };
   return { roomId, sender, type: 'm.room.member', stateKey: target, content };
 }
 

@@ -26,6 +26,7 @@ export interface Peer extends EventEmitter {
   path(endpoint: string, rest: string): string;
   createRoom(options?: { joinRule?: string; creator?: string }): Promise<{ roomId: RoomId; timeline: unknown[] }>;
   join(hub: string, roomId: RoomId, userId?: string): Promise<JsonObject>;
+  knock(hub: string, roomId: RoomId, userId?: string, reason?: string): Promise<JsonObject>;
   leave(roomId: RoomId, userId?: string, hub?: string): Promise<unknown>;
   say(roomId: RoomId, body: string, sender?: string): Promise<JsonObject>;
   event(roomId: RoomId, type: string, content: JsonObject, stateKey?: string, sender?: string): Promise<JsonObject>;

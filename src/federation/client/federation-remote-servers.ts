@@ -15,7 +15,7 @@ import {
   isJsonObject,
   requiredSigners,
 } from '../../protocol/index.js';
-import { type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
+import { type HandshakeMembership, type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
 import { FederationClient } from './federation-client.js';
 import { RemoteKeys } from './remote-keys.js';
 
@@ -47,26 +47,23 @@ export class FederationRemoteServers extends RemoteServers {
     return (server) => found.get(server) ?? NO_KEYS;
   }
 
-  async makeJoin(hub: ServerName, roomId: RoomId, userId: UserId): Promise<{ roomVersion: string | undefined }> {
+  async makeMember(
+    membership: HandshakeMembership,
+    hub: ServerName,
+    roomId: RoomId,
+    userId: UserId,
+  ): Promise<{ roomVersion: string | undefined }> {
     const versions = ROOM_VERSIONS.map((version) => `ver=${encodeURIComponent(version)}`).join('&');
     const { value } = await this.client.send(hub, {
       method: 'GET',
-      path: `${federationPath('make_join', roomId, userId)}?${versions}`,
+      path: `${federationPath(`make_${membership}`, roomId, userId)}?${versions}`,
     });
     const version = isJsonObject(value) ? value.room_version : undefined;
     return { roomVersion: typeof version === 'string' ? version : undefined };
   }
 
-  sendJoin(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson> {
-    return this.post(hub, federationPath('send_join', txnId), lpdu);
-  }
-
-  async makeLeave(hub: ServerName, roomId: RoomId, userId: UserId): Promise<void> {
-    await this.client.send(hub, { method: 'GET', path: federationPath('make_leave', roomId, userId) });
-  }
-
-  async sendLeave(hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<void> {
-    await this.post(hub, federationPath('send_leave', txnId), lpdu);
+  sendMember(membership: HandshakeMembership, hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson> {
+    return this.post(hub, federationPath(`send_${membership}`, txnId), lpdu);
   }
 
   sendInvite(server: ServerName, invite: InviteRequest, txnId: EventId): Promise<ParsedJson> {

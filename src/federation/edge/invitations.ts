@@ -4,6 +4,7 @@ import {
   type JsonValue,
   MatrixError,
   type Pdu,
+  type RoomId,
   type ServerName,
   type UserId,
   membershipOf,
@@ -12,10 +13,8 @@ import {
   signEvent,
 } from '../../protocol/index.js';
 import { PduVerifier } from '../../rooms/pdu-verifier.js';
-import { Rooms } from '../../rooms/rooms.js';
+import { Rooms, strippedText } from '../../rooms/rooms.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
-
-const MAX_STRIPPED_BYTES = 256 * 1024;
 
 /** Invites of our users by other servers (LM-04 §POST invite). */
 @Injectable()
@@ -28,14 +27,16 @@ export class Invitations {
 
   /** Keeps the invite and signs it. Throws M_FORBIDDEN or M_BAD_JSON. */
   async take(origin: ServerName, pdu: Pdu, strippedState: JsonValue | undefined): Promise<Pdu> {
-    const invited = await this.check(origin, pdu);
-    const stripped = JSON.stringify(Array.isArray(strippedState) ? strippedState : []);
-    if (Buffer.byteLength(stripped) > MAX_STRIPPED_BYTES) {
-      throw new MatrixError('M_BAD_JSON', 400, 'invite_room_state is too large');
+    if (pdu.type !== 'm.room.member' || membershipOf(pdu) !== 'invite') {
+      throw new MatrixError('M_BAD_JSON', 400, 'the event is no invite');
     }
+    const invited = await this.check(origin, pdu);
+    const stripped = strippedText(strippedState);
+    if (stripped === undefined) throw new MatrixError('M_BAD_JSON', 400, 'invite_room_state is too large');
     await this.rooms.keepInvite({
       roomId: pdu.room_id,
       userId: invited,
+      membership: 'invite',
       hubServer: origin,
       sender: pdu.sender,
       strippedState: stripped,
@@ -43,27 +44,43 @@ export class Invitations {
     return signEvent(pdu, this.identity.serverName, this.identity.signingKey);
   }
 
-  /** An invite to a room that we have left, sent as an event of the room (profile §5). Anything else is dropped. */
-  async takeBack(room: RoomEntity, origin: ServerName, pdu: Pdu): Promise<void> {
-    if (pdu.type !== 'm.room.member' || membershipOf(pdu) !== 'invite' || origin !== room.hubServer) return;
+  /** Whether a user of ours has an invite of this server to a room, or a knock at it. */
+  async concerns(origin: ServerName, roomId: RoomId): Promise<boolean> {
+    return (await this.rooms.invitesTo(roomId)).some(({ hubServer }) => hubServer === origin);
+  }
+
+  /**
+   * An event of a room that we are not in: an invite back to one that we have left (profile §5), an invite or a knock that the
+   * room takes back. Anything else is dropped.
+   */
+  async takeOutside(room: RoomEntity | null, origin: ServerName, pdu: Pdu): Promise<void> {
+    if (pdu.type !== 'm.room.member') return;
+    const membership = membershipOf(pdu);
     try {
-      await this.take(origin, pdu, undefined);
+      if (membership === 'invite' && origin === room?.hubServer) await this.take(origin, pdu, undefined);
+      if (membership === 'leave' || membership === 'ban') await this.takeBack(origin, pdu);
     } catch (error) {
       if (!(error instanceof MatrixError)) throw error;
     }
   }
 
+  private async takeBack(origin: ServerName, pdu: Pdu): Promise<void> {
+    const userId = await this.check(origin, pdu);
+    const held = (await this.rooms.invitesTo(pdu.room_id)).find((invite) => invite.userId === userId);
+    if (held?.hubServer === origin) await this.rooms.forgetInvite(pdu.room_id, userId);
+  }
+
+  /** The user of ours whose membership an event of another server's room changes. */
   private async check(origin: ServerName, pdu: Pdu): Promise<UserId> {
-    const invited = parseUserId(pdu.state_key);
-    if (pdu.type !== 'm.room.member' || membershipOf(pdu) !== 'invite' || invited === undefined) {
-      throw new MatrixError('M_BAD_JSON', 400, 'the event is no invite');
+    const user = parseUserId(pdu.state_key);
+    if (user === undefined || serverOfUser(user) !== this.identity.serverName) {
+      throw forbidden(`${String(pdu.state_key)} is not a user of this server`);
     }
-    if (serverOfUser(invited) !== this.identity.serverName) throw forbidden(`${invited} is not a user of this server`);
     if ((pdu.hub_server ?? serverOfUser(pdu.sender)) !== origin)
       throw forbidden(`${origin} is not the hub of the event`);
     const [fault] = await this.verifier.pduFaults([pdu]);
     if (fault !== undefined) throw forbidden(fault.reason);
-    return invited;
+    return user;
   }
 }
 

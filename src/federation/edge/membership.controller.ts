@@ -18,14 +18,14 @@ import {
   serverOfUser,
 } from '../../protocol/index.js';
 import { Hub } from '../../rooms/hub.js';
-import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
+import { type HandshakeMembership, RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import type { Outcome } from '../../rooms/room-log.js';
 import { RoomReader } from '../../rooms/room-reader.js';
 import { type FederationCall, type FederationController, type FederationRoute, parameter } from './call.js';
 import { Invitations } from './invitations.js';
 import { Transactions } from './transactions.js';
 
-/** LM-04 §Room Membership: invites, joins and leaves. */
+/** LM-04 §Room Membership: invites, joins, knocks and leaves. */
 @Injectable()
 export class MembershipController implements FederationController {
   constructor(
@@ -36,13 +36,13 @@ export class MembershipController implements FederationController {
   ) {}
 
   routes(): FederationRoute[] {
-    const make = (membership: 'join' | 'leave'): FederationRoute => ({
+    const make = (membership: HandshakeMembership): FederationRoute => ({
       method: 'GET',
       endpoint: `make_${membership}`,
       paths: servedPaths(`make_${membership}`, ':roomId/:userId'),
       handle: (call) => this.make(membership, call),
     });
-    const post = (endpoint: 'invite' | 'send_join' | 'send_leave', work: Work): FederationRoute => ({
+    const post = (endpoint: 'invite' | 'send_join' | 'send_leave' | 'send_knock', work: Work): FederationRoute => ({
       method: 'POST',
       endpoint,
       paths: servedPaths(endpoint, ':txnId'),
@@ -51,17 +51,19 @@ export class MembershipController implements FederationController {
     return [
       make('join'),
       make('leave'),
+      make('knock'),
       post('send_join', (call) => this.join(call)),
       post('send_leave', (call) => this.leave(call)),
+      post('send_knock', (call) => this.knock(call)),
       post('invite', (call) => this.invite(call)),
     ];
   }
 
-  private async make(membership: 'join' | 'leave', { origin, params, query }: FederationCall): Promise<JsonValue> {
+  private async make(membership: HandshakeMembership, { origin, params, query }: FederationCall): Promise<JsonValue> {
     const room = await this.hubRoom(parameter('roomId', params.roomId, parseRoomId));
     const userId = parameter('userId', params.userId, parseUserId);
     if (serverOfUser(userId) !== origin) throw forbidden(`${userId} is not a user of ${origin}`);
-    if (membership === 'join' && !query.getAll('ver').includes(room.version)) {
+    if (membership !== 'leave' && !query.getAll('ver').includes(room.version)) {
       throw new MatrixError('M_INCOMPATIBLE_ROOM_VERSION', 400, `the room has the version ${room.version}`);
     }
     const made = await this.hub.makeTemplate(room, userId, membership);
@@ -81,6 +83,13 @@ export class MembershipController implements FederationController {
     const outcome = await this.hub.receiveLpdu(room, call.origin, lpdu);
     if (outcome.kind === 'refused') throw refused(outcome);
     return {};
+  }
+
+  private async knock(call: FederationCall): Promise<JsonValue> {
+    const { room, lpdu } = await this.memberLpdu(call, 'knock');
+    const outcome = await this.hub.receiveLpdu(room, call.origin, lpdu);
+    if (outcome.kind === 'refused') throw refused(outcome);
+    return { stripped_state: await this.hub.strippedState(room.roomId) };
   }
 
   private async invite(call: FederationCall): Promise<JsonValue> {
@@ -122,7 +131,10 @@ export class MembershipController implements FederationController {
     }
   }
 
-  private async memberLpdu(call: FederationCall, membership: string): Promise<{ room: RoomEntity; lpdu: Lpdu }> {
+  private async memberLpdu(
+    call: FederationCall,
+    membership: HandshakeMembership,
+  ): Promise<{ room: RoomEntity; lpdu: Lpdu }> {
     const body = isJsonObject(call.body) ? call.body : undefined;
     if (body === undefined) throw new MatrixError('M_BAD_JSON', 400, 'the body is no event');
     const roomId = parseRoomId(body.room_id);

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RoomEntity } from '../../persistence/entities/index.js';
 import {
   CanonicalJsonError,
+  DEFAULT_ROOM_VERSION,
   type EventFault,
   type JsonDefects,
   type JsonValue,
@@ -82,9 +83,11 @@ export class SendController implements FederationController {
   ): Promise<Faults> {
     if (roomId === undefined) return values.map(() => 'room_id is no room id');
     const room = await this.reader.room(roomId);
-    if (room === null) return values.map(() => 'the room is not known here');
-    const algorithms = roomVersion(room.version);
-    if (room.role === 'hub') {
+    if (room === null && !(await this.invitations.concerns(origin, roomId))) {
+      return values.map(() => 'the room is not known here');
+    }
+    const algorithms = roomVersion(room?.version ?? DEFAULT_ROOM_VERSION); // of an invite: the format is that of all versions
+    if (room?.role === 'hub') {
       const parsed = values.map((value) => algorithms?.parseLpdu(value, defects) ?? UNKNOWN_VERSION);
       return this.each(parsed, (lpdus: Lpdu[]) => this.toHub(room, origin, lpdus));
     }
@@ -97,10 +100,10 @@ export class SendController implements FederationController {
     return outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.refusal.reason : undefined));
   }
 
-  /** A room that we have left sends nothing but an invite back; the rest is dropped (LM-04 §send, step 1.2). */
-  private async toParticipant(room: RoomEntity, origin: ServerName, pdus: readonly Pdu[]): Promise<Faults> {
-    if (room.standing !== 'left') return this.participant.receive(room, origin, pdus);
-    for (const pdu of pdus) await this.invitations.takeBack(room, origin, pdu);
+  /** What a room that we are not in sends is dropped, but for what our invites and knocks are (LM-04 §send, step 1.2). */
+  private async toParticipant(room: RoomEntity | null, origin: ServerName, pdus: readonly Pdu[]): Promise<Faults> {
+    if (room !== null && room.standing !== 'left') return this.participant.receive(room, origin, pdus);
+    for (const pdu of pdus) await this.invitations.takeOutside(room, origin, pdu);
     return pdus.map(() => undefined);
   }
 

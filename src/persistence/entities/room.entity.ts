@@ -100,7 +100,7 @@ export class RoomStateEntity {
   membership!: string | null;
 }
 
-/** An invite of one of our users to a room that we are not in. */
+/** An invite of one of our users to a room that we are not in, or a knock of theirs that waits for an answer. */
 @Entity('invite')
 export class InviteEntity {
   @PrimaryColumn(identifier)
@@ -108,6 +108,9 @@ export class InviteEntity {
 
   @PrimaryColumn(identifier)
   userId!: UserId;
+
+  @Column({ ...word, default: 'invite' })
+  membership!: 'invite' | 'knock';
 
   @Column(identifier)
   hubServer!: ServerName;
