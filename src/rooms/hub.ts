@@ -25,6 +25,7 @@ import { PduVerifier } from './pdu-verifier.js';
 import { type HandshakeMembership, RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
 import { type AppendJob, type LogView, type Outcome, RoomLog, type Verdict } from './room-log.js';
 import { RoomReader, type StoredEvent } from './room-reader.js';
+import { RoomVisibility } from './room-visibility.js';
 import { ServerIdentity } from './server-identity.js';
 
 export type JoinRule = 'public' | 'invite' | 'knock';
@@ -61,6 +62,7 @@ export class Hub {
     private readonly identity: ServerIdentity,
     private readonly log: RoomLog,
     private readonly reader: RoomReader,
+    private readonly visibility: RoomVisibility,
     private readonly verifier: PduVerifier,
     private readonly remote: RemoteServers,
     private readonly clock: Clock,
@@ -207,7 +209,7 @@ export class Hub {
     const target = serverOfUser(event.state_key as UserId);
     const draft = await this.preview(room, job);
     if (draft.kind !== 'append') return draft.kind === 'gap' ? draft : { kind: 'refused', refusal: draft.refusal };
-    const formerMember = (await this.reader.visibleUpTo(room, target)) >= 0;
+    const formerMember = (await this.visibility.of(room.roomId, target)).everJoined;
     try {
       const strippedState = await this.strippedState(room.roomId);
       await this.remote.sendInvite(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Between, In, LessThan, MoreThan } from 'typeorm';
 import { Database } from '../persistence/database.js';
-import { DestinationRoomEntity, EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
+import { EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
 import type { EventId, Pdu, RoomId, ServerName, UserId } from '../protocol/index.js';
 
 export interface StoredEvent {
@@ -155,15 +155,5 @@ export class RoomReader {
 
   hasJoinedUser(roomId: RoomId, server: ServerName): Promise<boolean> {
     return this.database.read.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
-  }
-
-  /**
-   * The newest position of a room of ours that a server may see: -1 when it never was in the room.
-   * A server that left sees the log up to its leave.
-   */
-  async visibleUpTo(room: RoomEntity, server: ServerName): Promise<number> {
-    if (room.role !== 'hub') return (await this.hasJoinedUser(room.roomId, server)) ? room.headPosition : -1;
-    const cursor = await this.database.read.findOneBy(DestinationRoomEntity, { server, roomId: room.roomId });
-    return cursor === null ? -1 : (cursor.untilPosition ?? room.headPosition);
   }
 }

@@ -6,9 +6,10 @@ import { PduVerifier } from './pdu-verifier.js';
 import { RoomLog } from './room-log.js';
 import { RoomReader } from './room-reader.js';
 import { RoomStates } from './room-states.js';
+import { RoomVisibility } from './room-visibility.js';
 import { Rooms } from './rooms.js';
 
-const PROVIDERS = [Hub, Incidents, Participant, PduVerifier, RoomLog, RoomReader, RoomStates, Rooms];
+const PROVIDERS = [Hub, Incidents, Participant, PduVerifier, RoomLog, RoomReader, RoomStates, RoomVisibility, Rooms];
 
 @Module({})
 export class RoomsModule {

@@ -3,20 +3,26 @@ import type { RoomEntity } from '../../persistence/entities/index.js';
 import {
   type JsonValue,
   MatrixError,
+  type Pdu,
   type ServerName,
   parseEventId,
   parseRoomId,
+  redact,
   servedPaths,
 } from '../../protocol/index.js';
 import { RoomReader, type StoredEvent } from '../../rooms/room-reader.js';
+import { RoomVisibility, type ServerSight } from '../../rooms/room-visibility.js';
 import { type FederationCall, type FederationController, type FederationRoute, parameter } from './call.js';
 
 const MAX_BACKFILL = 100;
 
-/** LM-04 §Event and State APIs: what a server may see is what lies at or below its leave. */
+/** LM-04 §Event and State APIs. The same answer is given for what does not exist and for what the asker may not know of. */
 @Injectable()
 export class HistoryController implements FederationController {
-  constructor(private readonly reader: RoomReader) {}
+  constructor(
+    private readonly reader: RoomReader,
+    private readonly visibility: RoomVisibility,
+  ) {}
 
   routes(): FederationRoute[] {
     const get = (endpoint: 'event' | 'backfill' | 'state' | 'state_ids' | 'event_auth', rest: string, handle: Handle) =>
@@ -32,9 +38,9 @@ export class HistoryController implements FederationController {
 
   private async event({ origin, params }: FederationCall): Promise<JsonValue> {
     const event = await this.reader.event(parameter('eventId', params.eventId, parseEventId));
-    const room = event && (await this.reader.room(event.roomId));
-    if (!room) throw notFound();
-    return (await this.visible(room, origin, event)).pdu;
+    const seen = event && (await this.visibility.of(event.roomId, origin)).of(event);
+    if (seen === undefined) throw notFound();
+    return seen;
   }
 
   private async backfill({ origin, params, query }: FederationCall): Promise<JsonValue> {
@@ -42,9 +48,9 @@ export class HistoryController implements FederationController {
     const limit = parameter('limit', query.get('limit'), (text) =>
       /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined,
     );
-    const from = await this.eventOf(room, origin, query.get('v'));
-    const events = await this.reader.eventsUpTo(room.roomId, from.position, Math.min(limit, MAX_BACKFILL));
-    return { pdus: limit === 0 ? [] : events.map(({ pdu }) => pdu) };
+    const { event, sight } = await this.eventOf(room, origin, query.get('v'));
+    const events = await this.reader.eventsUpTo(room.roomId, event.position, Math.min(limit, MAX_BACKFILL));
+    return { pdus: limit === 0 ? [] : events.flatMap((each) => sight.of(each) ?? []) };
   }
 
   private async state(call: FederationCall): Promise<JsonValue> {
@@ -59,7 +65,7 @@ export class HistoryController implements FederationController {
 
   private async eventAuth({ origin, params }: FederationCall): Promise<JsonValue> {
     const room = await this.room(params.roomId);
-    const event = await this.eventOf(room, origin, params.eventId);
+    const { event } = await this.eventOf(room, origin, params.eventId);
     return { auth_chain: (await this.reader.authChain([event])).map(({ pdu }) => pdu) };
   }
 
@@ -69,10 +75,14 @@ export class HistoryController implements FederationController {
     query,
   }: FederationCall): Promise<Record<'state' | 'chain', StoredEvent[]>> {
     const room = await this.room(params.roomId);
-    const event = await this.eventOf(room, origin, query.get('event_id'));
+    const { event, sight } = await this.eventOf(room, origin, query.get('event_id'));
     if (room.role !== 'hub') throw new MatrixError('M_WRONG_SERVER', 400, 'this is not the hub of the room');
     const state = await this.reader.stateAt(room.roomId, event.position - 1);
-    return { state, chain: await this.reader.authChain(state) };
+    const chain = await this.reader.authChain(state);
+    // Who may read the event may read the state around it; who may only know of it gets that redacted too.
+    if (sight.of(event) === event.pdu) return { state, chain };
+    const seen = (each: StoredEvent): StoredEvent => ({ ...each, pdu: sight.of(each) ?? (redact(each.pdu) as Pdu) });
+    return { state: state.map(seen), chain: chain.map(seen) };
   }
 
   private async room(roomId: string | undefined): Promise<RoomEntity> {
@@ -81,16 +91,16 @@ export class HistoryController implements FederationController {
     return room;
   }
 
-  private async eventOf(room: RoomEntity, origin: ServerName, id: string | null | undefined): Promise<StoredEvent> {
+  private async eventOf(
+    room: RoomEntity,
+    origin: ServerName,
+    id: string | null | undefined,
+  ): Promise<{ event: StoredEvent; sight: ServerSight }> {
     const event = await this.reader.event(parameter('event_id', id, parseEventId));
     if (event?.roomId !== room.roomId) throw notFound();
-    return this.visible(room, origin, event);
-  }
-
-  /** The same answer for what does not exist and for what the asker may not see. */
-  private async visible(room: RoomEntity, origin: ServerName, event: StoredEvent): Promise<StoredEvent> {
-    if (event.rejected || event.position > (await this.reader.visibleUpTo(room, origin))) throw notFound();
-    return event;
+    const sight = await this.visibility.of(room.roomId, origin);
+    if (sight.of(event) === undefined) throw notFound();
+    return { event, sight };
   }
 }
 
