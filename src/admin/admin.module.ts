@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { BridgeModule } from '../bridge/bridge.module.js';
 import { FederationModule } from '../federation/federation.module.js';
 import { AdminGuard } from './admin.guard.js';
+import { AliasesController } from './aliases.controller.js';
 import { Audit } from './audit.js';
 import { HealthController } from './health.controller.js';
 import { MappingsController } from './mappings.controller.js';
@@ -10,7 +11,7 @@ import { RoomsController } from './rooms.controller.js';
 
 @Module({
   imports: [BridgeModule, FederationModule],
-  controllers: [HealthController, MappingsController, OperationsController, RoomsController],
+  controllers: [AliasesController, HealthController, MappingsController, OperationsController, RoomsController],
   providers: [AdminGuard, Audit],
 })
 export class AdminModule {}

@@ -2,9 +2,11 @@ import { BadRequestException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import {
+  type RoomAlias,
   type RoomId,
   type ServerName,
   type UserId,
+  parseRoomAlias,
   parseRoomId,
   parseServerName,
   parseUserId,
@@ -87,6 +89,12 @@ export class RemoveBody {
   reason?: string;
 }
 
+export class AliasBody {
+  @ApiProperty({ example: '!abc:acme.example' })
+  @IsString()
+  room_id!: string;
+}
+
 export class SendBody {
   @ApiProperty({ example: 'Good morning' })
   @IsString()
@@ -133,6 +141,8 @@ function read<T>(name: string, value: string, parse: (text: string) => T | undef
 
 export const roomId = (value: string): RoomId =>
   read('room_id', value, parseRoomId, 'a room id such as !abc:acme.example');
+export const roomAlias = (value: string): RoomAlias =>
+  read('alias', value, parseRoomAlias, 'a room alias such as #fair:acme.example');
 export const userId = (value: string, name = 'user_id'): UserId =>
   read(name, value, parseUserId, 'a user id such as @ada:acme.example');
 export const serverName = (value: string, name = 'server'): ServerName =>

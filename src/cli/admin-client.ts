@@ -5,7 +5,7 @@ import { CommandFailure } from './failure.js';
 /** A join waits for another server, which may take its time. */
 const TIMEOUT_MS = 90_000;
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Answer = Record<string, unknown>;
 
 export interface ConnectionOptions {

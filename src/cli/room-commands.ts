@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addAliasCommands } from './alias-commands.js';
 import { CommandFailure } from './failure.js';
 import { plain, rowsOf, sheet, table, time } from './output.js';
 import { type Session, given, path } from './session.js';
@@ -124,6 +125,8 @@ export function addRoomCommands(program: Command, session: Session): void {
         eventId === undefined ? 'It waits for the hub.\n' : `${plain(eventId)}\n`,
       );
     });
+
+  addAliasCommands(program, session);
 
   program
     .command('invites')

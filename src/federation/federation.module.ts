@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { MappingModule } from '../mapping/mapping.module.js';
 import { FederationClientModule } from './client/federation-client.module.js';
 import { Destinations } from './delivery/destinations.js';
 import { FederationSender } from './delivery/federation-sender.js';
@@ -9,15 +10,16 @@ import { HistoryController } from './edge/history.controller.js';
 import { Invitations } from './edge/invitations.js';
 import { KeysController } from './edge/keys.controller.js';
 import { MembershipController } from './edge/membership.controller.js';
+import { QueryController } from './edge/query.controller.js';
 import { RequestAuthenticator } from './edge/request-authenticator.js';
 import { SendController } from './edge/send.controller.js';
 import { Transactions } from './edge/transactions.js';
 
-const CONTROLLERS = [KeysController, SendController, HistoryController, MembershipController];
+const CONTROLLERS = [KeysController, SendController, HistoryController, MembershipController, QueryController];
 
 /** The edge: what other servers ask of us, and what we send them. */
 @Module({
-  imports: [FederationClientModule],
+  imports: [FederationClientModule, MappingModule],
   providers: [
     ...CONTROLLERS,
     {

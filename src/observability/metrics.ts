@@ -15,6 +15,12 @@ export class Metrics implements OnModuleInit {
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [this.registry],
   });
+  readonly edus = new Counter({
+    name: 'causeway_federation_edus_total',
+    help: 'EDUs received: ignored (no meaning here), foreign (not of the server that sent them), malformed',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
   private readonly events = new Counter({
     name: 'causeway_events_appended_total',
     help: 'Events appended to room logs',

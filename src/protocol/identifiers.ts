@@ -3,6 +3,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 
 export type ServerName = Branded<'ServerName'>;
 export type RoomId = Branded<'RoomId'>;
+export type RoomAlias = Branded<'RoomAlias'>;
 export type UserId = Branded<'UserId'>;
 export type EventId = Branded<'EventId'>;
 export type KeyId = Branded<'KeyId'>;
@@ -14,6 +15,8 @@ const PORT = /^(.+?):([0-9]{1,5})$/;
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const IPV4 = /^[0-9]+(?:\.[0-9]+){3}$/;
 const ROOM_LOCALPART = /^[A-Za-z0-9._~-]+$/;
+// eslint-disable-next-line no-control-regex -- what an alias may not hold
+const ALIAS_LOCALPART = /^[^:\s\u0000-\u001f\u007f]+$/;
 const USER_LOCALPART = /^[a-z0-9._=/+-]+$/;
 const EVENT_ID = /^\$[A-Za-z0-9_-]+$/;
 const KEY_ID = /^ed25519:[A-Za-z0-9_]+$/;
@@ -37,6 +40,12 @@ export function parseRoomId(value: unknown): RoomId | undefined {
   return parseSigil(value, '!', ROOM_LOCALPART) as RoomId | undefined;
 }
 
+/** A name for a room: `#` and anything without spaces, `:` and control characters, of a server (Matrix: Room Aliases). */
+export function parseRoomAlias(value: unknown): RoomAlias | undefined {
+  const alias = parseSigil(value, '#', ALIAS_LOCALPART);
+  return alias !== undefined && Buffer.byteLength(alias) <= MAX_IDENTIFIER_BYTES ? (alias as RoomAlias) : undefined;
+}
+
 /** LM-04 §Users. */
 export function parseUserId(value: unknown): UserId | undefined {
   return parseSigil(value, '@', USER_LOCALPART) as UserId | undefined;
@@ -58,6 +67,7 @@ export function parseKeyId(value: unknown): KeyId | undefined {
 
 export const serverOfUser = (userId: UserId): ServerName => userId.slice(userId.indexOf(':') + 1) as ServerName;
 export const serverOfRoom = (roomId: RoomId): ServerName => roomId.slice(roomId.indexOf(':') + 1) as ServerName;
+export const serverOfAlias = (alias: RoomAlias): ServerName => alias.slice(alias.indexOf(':') + 1) as ServerName;
 export const localpartOf = (userId: UserId): string => userId.slice(1, userId.indexOf(':'));
 
 function parseSigil(value: unknown, sigil: string, localpart: RegExp): string | undefined {

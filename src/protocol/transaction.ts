@@ -1,10 +1,27 @@
 import { MAX_EDUS_PER_TRANSACTION, MAX_PDUS_PER_TRANSACTION } from './events.js';
-import { type JsonValue, isJsonObject } from './json.js';
+import { type UserId, parseUserId } from './identifiers.js';
+import { type JsonObject, type JsonValue, isJsonObject } from './json.js';
 import { type Result, err, ok } from './result.js';
 
 export interface Transaction {
   pdus: JsonValue[];
   edus: JsonValue[];
+}
+
+/** An ephemeral data unit (LM-04 §EDUs). */
+export interface Edu {
+  type: string;
+  sender: UserId;
+  content: JsonObject;
+}
+
+/** undefined: it is none. Matrix's own EDUs, which name no sender, are none here. */
+export function parseEdu(value: JsonValue): Edu | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { type, content } = value;
+  const sender = parseUserId(value.sender);
+  if (typeof type !== 'string' || sender === undefined || !isJsonObject(content)) return undefined;
+  return { type, sender, content };
 }
 
 /** The body of PUT send (LM-04 §send): at most 50 PDUs and 100 EDUs. An error is a reason for M_BAD_JSON. */

@@ -4,6 +4,7 @@ import type {
   Lpdu,
   ParsedJson,
   Pdu,
+  RoomAlias,
   RoomId,
   ServerName,
   UserId,
@@ -72,6 +73,9 @@ export abstract class RemoteServers {
 
   /** At most `limit` events up to and including `from`, oldest first. */
   abstract backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson>;
+
+  /** Where a room is by a name of its server; undefined when the answer makes no sense. */
+  abstract resolveAlias(alias: RoomAlias): Promise<{ roomId: RoomId; servers: ServerName[] } | undefined>;
 
   /** One PDU outside of any room cursor (an invite of a former member's server, profile §5). */
   abstract sendPdu(server: ServerName, pdu: Pdu): Promise<void>;

@@ -153,6 +153,20 @@ export class RoomReader {
     return rows.map((row) => row.stateKey as UserId);
   }
 
+  /** Whether a user is in a room together with somebody of a server. */
+  sharesRoom(userId: UserId, server: ServerName): Promise<boolean> {
+    return this.database.read
+      .createQueryBuilder(RoomStateEntity, 'own')
+      .innerJoin(RoomStateEntity, 'other', 'other.roomId = own.roomId')
+      .where('own.type = :type AND own.stateKey = :userId AND own.membership = :join', {
+        type: 'm.room.member',
+        userId,
+        join: 'join',
+      })
+      .andWhere('other.server = :server AND other.membership = :join', { server })
+      .getExists();
+  }
+
   hasJoinedUser(roomId: RoomId, server: ServerName): Promise<boolean> {
     return this.database.read.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
   }

@@ -3,13 +3,25 @@ import { Hub } from './hub.js';
 import { Incidents } from './incidents.js';
 import { Participant } from './participant.js';
 import { PduVerifier } from './pdu-verifier.js';
+import { RoomAliases } from './room-aliases.js';
 import { RoomLog } from './room-log.js';
 import { RoomReader } from './room-reader.js';
 import { RoomStates } from './room-states.js';
 import { RoomVisibility } from './room-visibility.js';
 import { Rooms } from './rooms.js';
 
-const PROVIDERS = [Hub, Incidents, Participant, PduVerifier, RoomLog, RoomReader, RoomStates, RoomVisibility, Rooms];
+const PROVIDERS = [
+  Hub,
+  Incidents,
+  Participant,
+  PduVerifier,
+  RoomAliases,
+  RoomLog,
+  RoomReader,
+  RoomStates,
+  RoomVisibility,
+  Rooms,
+];
 
 @Module({})
 export class RoomsModule {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RoomId, UserId } from '../../src/protocol/index.js';
 import { forEachDatabase } from '../postgres/databases.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
-import { type Peer, peerUrl, startPeer } from '../support/peer.js';
+import { type Peer, idOf, peerUrl, startPeer } from '../support/peer.js';
 
 const ACME = 'acme.example';
 let peer: Peer;
@@ -83,6 +83,23 @@ forEachDatabase(({ createUrl }) => {
         15_000,
       );
       expect(peer.problems).toEqual([]);
+    });
+
+    it('serves redacted what was said before somebody joined, where only joined ones may read', async () => {
+      const roomId = await acme.rooms.create({ joinRule: 'public' });
+      const visibility = { type: 'm.room.history_visibility', stateKey: '', content: { history_visibility: 'joined' } };
+      await acme.rooms.send({ roomId, sender: acme.rooms.bot, ...visibility });
+      await say(roomId, 'before');
+      await peer.join(ACME, roomId);
+      await say(roomId, 'after');
+      await until('all is sent', () => peer.received.some(({ pdu }) => pdu.content.body === 'after'));
+      const log = await acme.reader.eventsAfter(roomId, -1, 1_000);
+      const { json } = await peer.backfill(ACME, roomId, log.at(-1)?.eventId ?? '', 100);
+      const pdus = json?.pdus as { type: string; content: { body?: string }; auth_events: string[] }[];
+      expect(pdus).toHaveLength(log.length);
+      const bodies = pdus.filter(({ type }) => type === 'm.room.message').map(({ content }) => content.body);
+      expect(bodies).toEqual([undefined, 'after']);
+      expect(await Promise.all(pdus.map((pdu) => idOf(pdu)))).toEqual(log.map(({ eventId }) => eventId));
     });
 
     it('serves the log to who is in the room, and to nobody else', async () => {

@@ -6,6 +6,7 @@ import {
   type ParsedJson,
   type Pdu,
   ROOM_VERSIONS,
+  type RoomAlias,
   type RoomId,
   type ServerName,
   type UserId,
@@ -13,12 +14,16 @@ import {
   eventIdOf,
   federationPath,
   isJsonObject,
+  parseRoomId,
+  parseServerName,
   requiredSigners,
+  serverOfAlias,
 } from '../../protocol/index.js';
 import { type HandshakeMembership, type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
 import { FederationClient } from './federation-client.js';
 import { RemoteKeys } from './remote-keys.js';
 
+const MAX_ALIAS_SERVERS = 50;
 const NO_KEYS: VerifyKeys = new Map();
 
 /** `rooms`' way to other servers, over the federation API. */
@@ -75,6 +80,15 @@ export class FederationRemoteServers extends RemoteServers {
   backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson> {
     const query = `v=${encodeURIComponent(from)}&limit=${String(limit)}`;
     return this.client.send(hub, { method: 'GET', path: `${federationPath('backfill', roomId)}?${query}` });
+  }
+
+  async resolveAlias(alias: RoomAlias): Promise<{ roomId: RoomId; servers: ServerName[] } | undefined> {
+    const path = `/_matrix/federation/v1/query/directory?room_alias=${encodeURIComponent(alias)}`;
+    const { value } = await this.client.send(serverOfAlias(alias), { method: 'GET', path });
+    const roomId = isJsonObject(value) ? parseRoomId(value.room_id) : undefined;
+    if (!isJsonObject(value) || roomId === undefined) return undefined;
+    const named = Array.isArray(value.servers) ? value.servers.slice(0, MAX_ALIAS_SERVERS) : [];
+    return { roomId, servers: named.flatMap((server) => parseServerName(server) ?? []) };
   }
 
   async sendPdu(server: ServerName, pdu: Pdu): Promise<void> {

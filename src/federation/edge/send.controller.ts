@@ -16,11 +16,14 @@ import {
   eventIdOf,
   isJsonObject,
   omit,
+  parseEdu,
   parseRoomId,
   parseTransaction,
   roomVersion,
+  serverOfUser,
   servedPaths,
 } from '../../protocol/index.js';
+import { Metrics } from '../../observability/metrics.js';
 import { Hub } from '../../rooms/hub.js';
 import { Participant } from '../../rooms/participant.js';
 import { RoomReader } from '../../rooms/room-reader.js';
@@ -40,6 +43,7 @@ export class SendController implements FederationController {
     private readonly participant: Participant,
     private readonly invitations: Invitations,
     private readonly transactions: Transactions,
+    private readonly metrics: Metrics,
   ) {}
 
   routes(): FederationRoute[] {
@@ -56,7 +60,8 @@ export class SendController implements FederationController {
   private async receive({ origin, body, defects }: FederationCall): Promise<JsonValue> {
     const transaction = parseTransaction(body ?? null);
     if (!transaction.ok) throw new MatrixError('M_BAD_JSON', 400, transaction.error);
-    const { pdus } = transaction.value;
+    const { pdus, edus } = transaction.value;
+    for (const edu of edus) this.receiveEdu(origin, edu);
     const byRoom = new Map<RoomId | undefined, number[]>();
     for (const [index, value] of pdus.entries()) {
       const roomId = isJsonObject(value) ? parseRoomId(value.room_id) : undefined;
@@ -73,6 +78,13 @@ export class SendController implements FederationController {
       }),
     );
     return { failed_pdus: failed };
+  }
+
+  /** One counts only when its sender belongs to the origin (profile §5). No type of them means anything here yet. */
+  private receiveEdu(origin: ServerName, value: JsonValue): void {
+    const edu = parseEdu(value);
+    if (edu === undefined) this.metrics.edus.inc({ outcome: 'malformed' });
+    else this.metrics.edus.inc({ outcome: serverOfUser(edu.sender) === origin ? 'ignored' : 'foreign' });
   }
 
   private async receiveInRoom(

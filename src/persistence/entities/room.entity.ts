@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { EventId, RoomId, ServerName, UserId } from '../../protocol/index.js';
+import type { EventId, RoomAlias, RoomId, ServerName, UserId } from '../../protocol/index.js';
 import { bigint, identifier, word } from '../columns.js';
 
 export type RoomRole = 'hub' | 'participant';
@@ -123,6 +123,20 @@ export class InviteEntity {
 
   @Column(bigint)
   receivedAt!: number;
+}
+
+/** A name of ours for a room. */
+@Entity('room_alias')
+@Index('room_alias_room', ['roomId'])
+export class RoomAliasEntity {
+  @PrimaryColumn(identifier)
+  alias!: RoomAlias;
+
+  @Column(identifier)
+  roomId!: RoomId;
+
+  @Column(bigint)
+  createdAt!: number;
 }
 
 /** PDUs of a room that is being joined, or behind a gap that the hub has not filled yet. */

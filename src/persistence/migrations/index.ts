@@ -1,4 +1,4 @@
 import { FirstSchema1795500000000 } from './1795500000000-first-schema.js';
-import { Knocks1795900000000 } from './1795900000000-knocks.js';
+import { KnocksAndAliases1795900000000 } from './1795900000000-knocks-and-aliases.js';
 
-export const MIGRATIONS = [FirstSchema1795500000000, Knocks1795900000000];
+export const MIGRATIONS = [FirstSchema1795500000000, KnocksAndAliases1795900000000];
