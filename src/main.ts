@@ -16,7 +16,7 @@ async function start(configuration: Configuration): Promise<void> {
   );
   app.useLogger(app.get(Logger));
   setUpAdmin(app);
-  app.enableShutdownHooks();
+  app.enableShutdownHooks(['SIGINT', 'SIGTERM']); // SIGHUP reloads certificates
   await app.listen(configuration.adminListen.port, configuration.adminListen.host);
 }
 

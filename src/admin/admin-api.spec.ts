@@ -111,7 +111,63 @@ describe('the token', () => {
   });
 });
 
+describe('keys', () => {
+  test('are listed without their private halves, and rotated', async () => {
+    const keysOf = async () => (await api('GET', 'keys')).body.keys as Record<string, unknown>[];
+    const [before] = await keysOf();
+    const { status, body } = await api('POST', 'keys/rotate');
+    expect(status).toBe(200);
+    expect(await keysOf()).toEqual([
+      { key_id: body.key_id, public_key: expect.any(String) as string, expired_at: null },
+      { ...before, expired_at: expect.any(Number) as number },
+    ]);
+    expect(await auditedActions()).toContain('keys.rotate');
+  });
+});
+
+describe('aliases', () => {
+  test('name a room, move and go', async () => {
+    const alias = encodeURIComponent('#fair:acme.example');
+    const [first, second] = [decodeURIComponent(await aRoom()), decodeURIComponent(await aRoom())];
+    expect((await api('PUT', `aliases/${alias}`, { room_id: first })).status).toBe(200);
+    expect((await api('PUT', `aliases/${alias}`, { room_id: second })).status).toBe(200);
+    expect((await api('GET', 'aliases')).body).toEqual({ aliases: [{ alias: '#fair:acme.example', room_id: second }] });
+    expect((await api('GET', `aliases/${alias}`)).body).toEqual({ room_id: second, servers: ['acme.example'] });
+    expect((await api('DELETE', `aliases/${alias}`)).status).toBe(200);
+    expect((await api('DELETE', `aliases/${alias}`)).status).toBe(404);
+    expect((await api('GET', `aliases/${alias}`)).status).toBe(404);
+    expect(await auditedActions()).toEqual(expect.arrayContaining(['alias.set', 'alias.remove']));
+  });
+
+  test.each([
+    ['#fair:globex.example', '!abc:acme.example', 400],
+    ['fair', '!abc:acme.example', 400],
+    ['#fair:acme.example', '!none:acme.example', 404],
+  ])('%s of %s: %i', async (alias, room, status) => {
+    expect((await api('PUT', `aliases/${encodeURIComponent(alias)}`, { room_id: room })).status).toBe(status);
+  });
+});
+
 describe('rooms', () => {
+  test('users are knocked in, kicked and banned', async () => {
+    const { body } = await api('POST', 'rooms', { join_rule: 'knock' });
+    const room = encodeURIComponent(String(body.room_id));
+    const membership = async (): Promise<unknown> =>
+      ((await api('GET', `rooms/${room}/members`)).body.members as Record<string, unknown>[]).find(
+        ({ user_id: user }) => user === '@ada:acme.example',
+      )?.membership;
+    const ada = { user_id: '@ada:acme.example', reason: 'because' };
+    expect((await api('POST', `rooms/${room}/knock`, ada)).status).toBe(200);
+    expect(await membership()).toBe('knock');
+    expect((await api('POST', `rooms/${room}/kick`, ada)).status).toBe(200);
+    expect(await membership()).toBe('leave');
+    expect((await api('POST', `rooms/${room}/ban`, ada)).status).toBe(200);
+    expect(await membership()).toBe('ban');
+    expect((await api('POST', `rooms/${room}/knock`, ada)).status).toBe(403);
+    expect((await api('POST', `rooms/${room}/kick`, { user_id: 'ada' })).status).toBe(400);
+    expect(await auditedActions()).toEqual(expect.arrayContaining(['room.knock', 'room.kick', 'room.ban']));
+  });
+
   test('a room is made, joined, spoken in, read and left', async () => {
     const made = await api('POST', 'rooms', { name: 'Shared', join_rule: 'public' });
     expect(made.status).toBe(201);

@@ -45,9 +45,15 @@ function programFor(surroundings: Surroundings): Command {
   addRoomCommands(program, session);
   addBridgeCommands(program, session);
 
-  program
-    .command('keys')
-    .description('our signing keys')
+  const keys = program.command('keys').description('our signing keys');
+  keys
+    .command('rotate')
+    .description('make a new key, which signs at once; the old one stays good for old events')
+    .action(async () => {
+      const answer = await session.ask('POST', 'keys/rotate');
+      session.show(answer, ({ key_id: keyId }) => `${plain(keyId)} signs from now on.\n`);
+    });
+  keys
     .command('show')
     .description('key ids and public keys, from the database: also while the gateway is down')
     .action(async () => {

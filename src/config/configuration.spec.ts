@@ -76,7 +76,10 @@ describe('the configuration', () => {
     [{ CAUSEWAY_FEDERATION_PEERS: 'globex=1' }, /^FEDERATION_PEERS must be a JSON object/],
     [{ CAUSEWAY_FEDERATION_PRIVATE_ADDRESSES: 'yes' }, /^FEDERATION_PRIVATE_ADDRESSES must be true or false/],
     [{ CAUSEWAY_PLATFORMS: '[{"kind":"irc"}]' }, /^PLATFORMS must be a list of/],
-    [{ CAUSEWAY_FEDERATION_TLS_CERT: '/nowhere.pem' }, /^FEDERATION_TLS_CERT must name a readable file: .*nowhere/],
+    [
+      { CAUSEWAY_FEDERATION_TLS_CERT: '/nowhere.pem', CAUSEWAY_FEDERATION_TLS_KEY: '/nowhere.key' },
+      /^FEDERATION_TLS_CERT must name a readable file: .*nowhere/,
+    ],
     [{ CAUSEWAY_FEDERATION_TLS_CERT: '-----BEGIN CERTIFICATE' }, /^FEDERATION_TLS_KEY must be set, because/],
     [{ CAUSEWAY_FEDERATON_LISTEN: 'x:1' }, /^FEDERATON_LISTEN is no setting of Causeway/],
     [{ CAUSEWAY_CONFIG: '/nowhere.yaml' }, /^CAUSEWAY_CONFIG must name a readable file/],

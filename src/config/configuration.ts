@@ -25,13 +25,22 @@ const RESERVED = new Set(['CONFIG', 'REQUIRE', 'SHARED']);
 /** What is wrong with the configuration: one sentence that names the key. */
 export class ConfigurationError extends Error {}
 
+/** A certificate (chain) and its key. */
+export interface TlsFiles {
+  /** PEM texts, as they were at the start. */
+  readonly cert: string;
+  readonly key: string;
+  /** Reads both again. Throws ConfigurationError. */
+  reread(): { cert: string; key: string };
+}
+
 /** The configuration of one gateway, complete and checked. The keys are documented in docs/configuration.md. */
 export class Configuration {
   readonly serverName!: ServerName;
   readonly database!: DatabaseLocation;
   readonly federationListen!: Listen;
-  /** PEM texts; undefined: plain HTTP. */
-  readonly federationTls: { cert: string; key: string } | undefined;
+  /** undefined: plain HTTP. */
+  readonly federationTls: TlsFiles | undefined;
   /** PEM text. */
   readonly federationCa: string | undefined;
   readonly peers!: ReadonlyMap<string, URL>;
@@ -78,18 +87,13 @@ function complete(settings: Settings, directory: string): Configuration {
   const federationListen = parseListen(settings.FEDERATION_LISTEN ?? '0.0.0.0:8448');
   const adminListen = parseListen(settings.ADMIN_LISTEN ?? '127.0.0.1:8449');
   if (!serverName || !database || !federationListen || !adminListen) throw new Error('settings were not validated');
-  const cert = pem('FEDERATION_TLS_CERT', settings.FEDERATION_TLS_CERT, directory);
-  const key = pem('FEDERATION_TLS_KEY', settings.FEDERATION_TLS_KEY, directory);
-  if ((cert === undefined) !== (key === undefined)) {
-    const [present, absent] = key === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-    throw new ConfigurationError(`FEDERATION_TLS_${absent} must be set, because FEDERATION_TLS_${present} is.`);
-  }
   return new Configuration({
     serverName,
     database: database.kind === 'sqlite' ? { ...database, path: resolve(directory, database.path) } : database,
     federationListen,
-    federationTls: cert === undefined || key === undefined ? undefined : { cert, key },
-    federationCa: pem('FEDERATION_CA', settings.FEDERATION_CA, directory),
+    federationTls: tlsFiles(settings, directory),
+    federationCa:
+      settings.FEDERATION_CA === undefined ? undefined : pem('FEDERATION_CA', settings.FEDERATION_CA, directory),
     peers: asPeers(settings.FEDERATION_PEERS) ?? new Map(),
     allow: asList(settings.FEDERATION_ALLOW) ?? [],
     deny: asList(settings.FEDERATION_DENY) ?? [],
@@ -107,6 +111,20 @@ function complete(settings: Settings, directory: string): Configuration {
     signingKeySecret: settings.SIGNING_KEY_SECRET,
     logLevel: settings.LOG_LEVEL ?? 'info',
   });
+}
+
+function tlsFiles(settings: Settings, directory: string): TlsFiles | undefined {
+  const { FEDERATION_TLS_CERT: cert, FEDERATION_TLS_KEY: key } = settings;
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    const [present, absent] = key === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
+    throw new ConfigurationError(`FEDERATION_TLS_${absent} must be set, because FEDERATION_TLS_${present} is.`);
+  }
+  const reread = () => ({
+    cert: pem('FEDERATION_TLS_CERT', cert, directory),
+    key: pem('FEDERATION_TLS_KEY', key, directory),
+  });
+  return { ...reread(), reread };
 }
 
 function fromFile(env: NodeJS.ProcessEnv, directory: string): Map<string, unknown> {
@@ -148,8 +166,7 @@ function resolveFiles(values: Map<string, unknown>, directory: string): Map<stri
   return out;
 }
 
-function pem(key: string, value: string | undefined, directory: string): string | undefined {
-  if (value === undefined) return undefined;
+function pem(key: string, value: string, directory: string): string {
   const text = value.startsWith('-----BEGIN') ? value : readText(key, resolve(directory, value));
   if (!text.includes('-----BEGIN')) throw new ConfigurationError(`${key} must be a PEM file, and ${value} is none.`);
   return text;

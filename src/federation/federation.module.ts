@@ -10,12 +10,20 @@ import { HistoryController } from './edge/history.controller.js';
 import { Invitations } from './edge/invitations.js';
 import { KeysController } from './edge/keys.controller.js';
 import { MembershipController } from './edge/membership.controller.js';
+import { NotaryController } from './edge/notary.controller.js';
 import { QueryController } from './edge/query.controller.js';
 import { RequestAuthenticator } from './edge/request-authenticator.js';
 import { SendController } from './edge/send.controller.js';
 import { Transactions } from './edge/transactions.js';
 
-const CONTROLLERS = [KeysController, SendController, HistoryController, MembershipController, QueryController];
+const CONTROLLERS = [
+  KeysController,
+  NotaryController,
+  SendController,
+  HistoryController,
+  MembershipController,
+  QueryController,
+];
 
 /** The edge: what other servers ask of us, and what we send them. */
 @Module({

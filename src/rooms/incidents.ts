@@ -7,9 +7,10 @@ import type { EventId, RoomId, ServerName } from '../protocol/index.js';
 
 /**
  * `fork`: a second event after the same one. `bad_signature`, `bad_hash`: a PDU of the hub that does not verify.
+ * `key_swap`: another key under a known key id.
  * `forbidden`: an event that the authorization rules refuse. `dissent`: one that only we refuse (profile §2).
  */
-export type IncidentKind = 'fork' | 'bad_signature' | 'bad_hash' | 'forbidden' | 'dissent' | 'malformed';
+export type IncidentKind = 'fork' | 'bad_signature' | 'bad_hash' | 'forbidden' | 'dissent' | 'malformed' | 'key_swap';
 
 export interface Incident {
   kind: IncidentKind;

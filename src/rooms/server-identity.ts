@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, IsNull } from 'typeorm';
 import { SigningKeyEntity } from '../persistence/entities/index.js';
 import { type Database } from '../persistence/database.js';
 import { type Clock } from '../persistence/clock.js';
@@ -22,14 +22,29 @@ export interface ExpiredKey {
   expiredAt: number;
 }
 
+interface Keys {
+  current: SigningKey;
+  expired: readonly ExpiredKey[];
+}
+
 /** Who we are on the wire: our server name and our signing keys. */
 export class ServerIdentity {
   private constructor(
     readonly serverName: ServerName,
-    /** The key that signs. */
-    readonly signingKey: SigningKey,
-    readonly expiredKeys: readonly ExpiredKey[],
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly secret: string | undefined,
+    private keys: Keys,
   ) {}
+
+  /** The key that signs. It changes with a rotation: ask for it each time. */
+  get signingKey(): SigningKey {
+    return this.keys.current;
+  }
+
+  get expiredKeys(): readonly ExpiredKey[] {
+    return this.keys.expired;
+  }
 
   /** Reads the keys, making the first one when there is none. Throws when a sealed key does not open with `secret`. */
   static async load(
@@ -38,15 +53,38 @@ export class ServerIdentity {
     serverName: ServerName,
     secret: string | undefined,
   ): Promise<ServerIdentity> {
-    return database.transaction(async (manager) => {
-      const rows = await manager.find(SigningKeyEntity, { order: { createdAt: 'DESC' } });
-      const current = rows.find((row) => row.expiredAt === null) ?? (await makeKey(manager, clock, secret));
-      const expired = rows.flatMap(({ keyId, publicKey, expiredAt }) =>
-        expiredAt === null ? [] : [{ keyId, publicKey, expiredAt }],
-      );
-      return new ServerIdentity(serverName, createSigningKey(current.keyId, unseal(current, secret)), expired);
+    const keys = await database.transaction(async (manager) => {
+      if (!(await manager.existsBy(SigningKeyEntity, { expiredAt: IsNull() }))) await makeKey(manager, clock, secret);
+      return readKeys(manager, secret);
+    });
+    return new ServerIdentity(serverName, database, clock, secret, keys);
+  }
+
+  /**
+   * Makes a new key, which signs from the commit on; the one before it is published as old, and its signatures on events stay
+   * good. Joins the caller's transaction.
+   */
+  async rotate(): Promise<KeyId> {
+    return this.database.transaction(async (manager) => {
+      await manager.update(SigningKeyEntity, { expiredAt: IsNull() }, { expiredAt: this.clock.now() });
+      const { keyId } = await makeKey(manager, this.clock, this.secret);
+      const keys = await readKeys(manager, this.secret);
+      this.database.afterCommit(() => {
+        this.keys = keys;
+      });
+      return keyId;
     });
   }
+}
+
+async function readKeys(manager: EntityManager, secret: string | undefined): Promise<Keys> {
+  const rows = await manager.find(SigningKeyEntity, { order: { createdAt: 'DESC' } });
+  const current = rows.find((row) => row.expiredAt === null);
+  if (current === undefined) throw new Error('there is no signing key');
+  const expired = rows.flatMap(({ keyId, publicKey, expiredAt }) =>
+    expiredAt === null ? [] : [{ keyId, publicKey, expiredAt }],
+  );
+  return { current: createSigningKey(current.keyId, unseal(current, secret)), expired };
 }
 
 async function makeKey(manager: EntityManager, clock: Clock, secret: string | undefined): Promise<SigningKeyEntity> {

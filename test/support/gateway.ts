@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
@@ -54,6 +56,28 @@ export async function startGateway(
       if (!keepData) rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Two gateways that know where each other is, also after a restart. `env`: of each. */
+export async function startNeighbours(
+  first: string,
+  second: string,
+  env: Record<string, string>[] = [],
+): Promise<[TestGateway, TestGateway]> {
+  const ports = [await freePort(), await freePort()];
+  const peers = Object.fromEntries([first, second].map((name, n) => [name, `http://127.0.0.1:${String(ports[n])}`]));
+  const start = (name: string, n: number): Promise<TestGateway> =>
+    startGateway(name, peers, { env: { CAUSEWAY_FEDERATION_LISTEN: `127.0.0.1:${String(ports[n])}`, ...env[n] } });
+  return [await start(first, 0), await start(second, 1)];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Waits for a condition; the failure says which. */

@@ -32,6 +32,10 @@ export interface FederationRequest {
   body?: { text: string; value: JsonValue };
   /** The key endpoints are not authenticated. */
   unsigned?: boolean;
+  /** The largest answer that is read; 64 MiB when absent. */
+  maxBytes?: number;
+  /** How long to wait for headers, and between parts of the body, in ms; a minute when absent. */
+  timeoutMs?: number;
 }
 
 /** Requests to other servers: found by discovery, over TLS 1.3, signed (LM-04 §Transport). */
@@ -57,7 +61,10 @@ export class FederationClient implements OnApplicationShutdown {
   }
 
   /** The JSON of a 200. Rejects with RemoteRefusal for any other status, with RemoteUnavailable when there was no answer. */
-  async send(server: ServerName, { method, path, body, unsigned }: FederationRequest): Promise<ParsedJson> {
+  async send(
+    server: ServerName,
+    { method, path, body, unsigned, maxBytes = MAX_ANSWER_BYTES, timeoutMs = ANSWER_TIMEOUT_MS }: FederationRequest,
+  ): Promise<ParsedJson> {
     if (!this.policy.allows(server)) throw new RemoteUnavailable(server, 'federation with it is denied here');
     const target = await this.discovery.resolve(server);
     const { serverName, signingKey } = this.identity;
@@ -75,14 +82,14 @@ export class FederationClient implements OnApplicationShutdown {
         dispatcher: this.agentFor(target),
         method,
         headers,
-        headersTimeout: ANSWER_TIMEOUT_MS,
-        bodyTimeout: ANSWER_TIMEOUT_MS,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
         ...(body === undefined ? {} : { body: body.text }),
       });
       status = response.statusCode;
       const after = response.headers['retry-after'];
       retryAfter = typeof after === 'string' ? after : undefined;
-      bytes = await readBounded(response.body, MAX_ANSWER_BYTES);
+      bytes = await readBounded(response.body, maxBytes);
     } catch (error) {
       throw new RemoteUnavailable(server, reasonOf(error));
     }

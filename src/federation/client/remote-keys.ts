@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import type { EntityManager } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
-import { ServerKeyEntity } from '../../persistence/entities/index.js';
+import { KeyAnswerEntity, ServerKeyEntity } from '../../persistence/entities/index.js';
 import {
   type KeyId,
   type ServerName,
@@ -11,12 +14,20 @@ import {
   createVerifyKey,
   parseServerKeys,
 } from '../../protocol/index.js';
+import { Incidents } from '../../rooms/incidents.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
 import { FederationClient } from './federation-client.js';
 
 const MAX_VALIDITY_MS = 7 * 24 * 3_600_000; // LM-04 §Validity
 const REFETCH_INTERVAL_MS = 60_000; // profile §3: at most once a minute
 const MAX_SERVERS = 10_000;
+const MAX_KEY_ANSWER_BYTES = 64 * 1024;
+const MAX_KEY_SETS = 20;
+/** A request that a server sends us waits for its keys no longer than this. */
+const KEY_TIMEOUT_MS = 10_000;
+const MAX_DETAIL = 400;
+/** How long somebody who asks us as a notary waits for the other server. */
+const NOTARY_WAIT_MS = 8_000;
 
 interface KnownKey {
   key: VerifyKey;
@@ -35,12 +46,14 @@ interface KnownServer {
 @Injectable()
 export class RemoteKeys {
   private readonly servers = new LRUCache<ServerName, KnownServer>({ max: MAX_SERVERS });
+  private readonly swappers = new LRUCache<ServerName, true>({ max: MAX_SERVERS });
   private readonly fetching = new Map<ServerName, Promise<KnownServer>>();
 
   constructor(
     private readonly database: Database,
     private readonly client: FederationClient,
     private readonly identity: ServerIdentity,
+    private readonly incidents: Incidents,
     private readonly clock: Clock,
   ) {}
 
@@ -61,6 +74,29 @@ export class RemoteKeys {
     const missing = (): boolean => wanted.some((keyId) => !known.keys.has(keyId as KeyId));
     if (known.keys.size === 0 || missing()) known = await this.refresh(server, known);
     return new Map([...known.keys].map(([keyId, { key }]) => [keyId, key]));
+  }
+
+  /**
+   * What a server says of its keys, for whoever asks us as a notary: asked for now when nothing that is kept is valid until
+   * `validUntil` (ms since the epoch), or when half of its life is over. Bounded in time; never rejects for the server's sake.
+   */
+  async keyAnswers(server: ServerName, validUntil: number): Promise<KeyAnswerEntity[]> {
+    const now = this.clock.now();
+    const kept = await this.storedAnswers(server);
+    const [newest] = kept;
+    const fresh = newest !== undefined && now - newest.fetchedAt < (newest.validUntil - newest.fetchedAt) / 2;
+    if (newest !== undefined && fresh && newest.validUntil >= validUntil) return kept;
+    const asked = this.refresh(server, await this.known(server));
+    await Promise.race([asked, sleep(NOTARY_WAIT_MS, undefined, { ref: false })]);
+    return this.storedAnswers(server);
+  }
+
+  private storedAnswers(server: ServerName): Promise<KeyAnswerEntity[]> {
+    return this.database.read.find(KeyAnswerEntity, {
+      where: { server },
+      order: { fetchedAt: 'DESC' },
+      take: MAX_KEY_SETS,
+    });
   }
 
   private ownKeys(): VerifyKeys {
@@ -102,7 +138,13 @@ export class RemoteKeys {
     const now = this.clock.now();
     known.askedAt = now;
     const answer = await this.client
-      .send(server, { method: 'GET', path: '/_matrix/key/v2/server', unsigned: true })
+      .send(server, {
+        method: 'GET',
+        path: '/_matrix/key/v2/server',
+        unsigned: true,
+        maxBytes: MAX_KEY_ANSWER_BYTES,
+        timeoutMs: KEY_TIMEOUT_MS,
+      })
       .catch(() => undefined);
     const parsed = answer && parseServerKeys(answer.value, server);
     if (!parsed?.ok) return known;
@@ -118,13 +160,23 @@ export class RemoteKeys {
       })),
     ];
     const added = rows.filter(({ keyId, publicKey }) => this.isSameOrNew(known, keyId, publicKey));
-    await this.database.transaction((manager) =>
-      manager.upsert(
+    const swapped = rows.filter((row) => !added.includes(row)).map(({ keyId }) => keyId);
+    const answered: KeyAnswerEntity = {
+      server,
+      keySet: sha256(JSON.stringify(rows.map(({ keyId }) => keyId).sort())),
+      json: JSON.stringify(answer?.value),
+      validUntil,
+      fetchedAt: now,
+    };
+    await this.database.transaction(async (manager) => {
+      await manager.upsert(
         ServerKeyEntity,
         added.map((row) => ({ ...row, server, fetchedAt: now })),
         ['server', 'keyId'],
-      ),
-    );
+      );
+      if (swapped.length === 0) await this.keepAnswer(manager, answered);
+    });
+    if (swapped.length > 0) await this.recordSwap(server, swapped);
     const keys = new Map(known.keys);
     for (const { keyId, publicKey, validUntil: until, expiredAt } of added) {
       const key = createVerifyKey(publicKey);
@@ -135,9 +187,29 @@ export class RemoteKeys {
     return next;
   }
 
+  /** A server that makes up key after key does not fill our disk. */
+  private async keepAnswer(manager: EntityManager, answered: KeyAnswerEntity): Promise<void> {
+    const { server, keySet } = answered;
+    const known = await manager.existsBy(KeyAnswerEntity, { server, keySet });
+    if (!known && (await manager.countBy(KeyAnswerEntity, { server })) >= MAX_KEY_SETS) {
+      const [oldest] = await manager.find(KeyAnswerEntity, { where: { server }, order: { fetchedAt: 'ASC' }, take: 1 });
+      if (oldest !== undefined) await manager.delete(KeyAnswerEntity, { server, keySet: oldest.keySet });
+    }
+    await manager.upsert(KeyAnswerEntity, answered, ['server', 'keySet']);
+  }
+
+  private async recordSwap(server: ServerName, keyIds: readonly KeyId[]): Promise<void> {
+    if (this.swappers.has(server)) return; // once is enough to know it
+    this.swappers.set(server, true);
+    const detail = `it published another key under ${keyIds.join(', ').slice(0, MAX_DETAIL)}`;
+    await this.incidents.record({ kind: 'key_swap', server, roomId: null, eventId: null, detail });
+  }
+
   /** A key id means one key for ever: a server that swaps the key behind it is not believed. */
   private isSameOrNew(known: KnownServer, keyId: KeyId, publicKey: string): boolean {
     const before = known.keys.get(keyId);
     return before === undefined || createVerifyKey(publicKey)?.publicKey.equals(before.key.publicKey) === true;
   }
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64');

@@ -1,6 +1,7 @@
 import { type RequestListener, type Server, createServer } from 'node:http';
 import { type ServerHttp2Session, createSecureServer } from 'node:http2';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import {
   Inject,
   Injectable,
@@ -23,6 +24,7 @@ import { RequestAuthenticator } from './request-authenticator.js';
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_PATH_PARAMETER = 1_024;
 const REQUEST_TIMEOUT_MS = 60_000;
+const TLS = { minVersion: 'TLSv1.3' } as const; // LM-04 §TLS Certificates
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'] as const;
 
 export const FEDERATION_CONTROLLERS = Symbol('FEDERATION_CONTROLLERS');
@@ -38,6 +40,9 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   private readonly answering = new Tasks(() => undefined);
   private readonly http: FastifyInstance;
   private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly onHangup = (): void => {
+    this.reloadCertificates();
+  };
 
   constructor(
     private readonly configuration: Configuration,
@@ -52,11 +57,13 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
 
   async onApplicationBootstrap(): Promise<void> {
     const { host, port } = this.configuration.federationListen;
+    process.on('SIGHUP', this.onHangup);
     await this.http.listen({ host, port });
     this.logger.log(`federation listens at ${host}:${String(this.port)}`);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    process.off('SIGHUP', this.onHangup);
     for (const session of this.sessions) session.destroy();
     await this.http.close();
     await this.client.abort(); // an answer may wait for another server
@@ -71,6 +78,21 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
 
   get listening(): boolean {
     return this.http.server.listening;
+  }
+
+  /**
+   * Takes certificate and key from their files again, for connections from now on; those that are open stay. What is wrong with
+   * the files is logged, and the certificate in force stays.
+   */
+  reloadCertificates(): void {
+    const { federationTls } = this.configuration;
+    if (federationTls === undefined || !(this.http.server instanceof TlsServer)) return;
+    try {
+      this.http.server.setSecureContext({ ...federationTls.reread(), ...TLS });
+      this.logger.log('certificates were reloaded');
+    } catch (error) {
+      this.logger.error({ err: error }, 'the certificates could not be reloaded; those before stay in force');
+    }
   }
 
   private build(routes: readonly FederationRoute[]): FastifyInstance {
@@ -128,7 +150,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
         ? createServer(handler)
         : // Node's compatibility API: its requests and responses are those of HTTP/1.1 in all that Fastify uses.
           (createSecureServer(
-            { ...federationTls, allowHTTP1: true, minVersion: 'TLSv1.3' },
+            { cert: federationTls.cert, key: federationTls.key, allowHTTP1: true, ...TLS },
             handler as never,
           ) as unknown as Server);
     server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -36,7 +36,8 @@ export class KeysController implements FederationController {
     ];
   }
 
-  private keys(): JsonObject {
+  /** Signed with our current key. */
+  keys(): JsonObject {
     const { serverName, signingKey, expiredKeys } = this.identity;
     return buildServerKeys({
       serverName,

@@ -155,6 +155,28 @@ export class ServerKeyEntity {
   fetchedAt!: number;
 }
 
+/** What a server answered about its keys, as a notary passes it on: the newest answer for each set of keys that it ever had. */
+@Entity('key_answer')
+export class KeyAnswerEntity {
+  @PrimaryColumn(identifier)
+  server!: ServerName;
+
+  /** sha256 of its key ids. */
+  @PrimaryColumn({ type: 'varchar', length: 64 })
+  keySet!: string;
+
+  /** The signed object as the server gave it. */
+  @Column({ type: 'text' })
+  json!: string;
+
+  /** ms since the epoch; the lesser of what the server said and 7 days after the fetch. */
+  @Column(bigint)
+  validUntil!: number;
+
+  @Column(bigint)
+  fetchedAt!: number;
+}
+
 /** Our own keys. */
 @Entity('signing_key')
 export class SigningKeyEntity {
