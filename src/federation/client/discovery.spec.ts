@@ -1,36 +1,52 @@
+import type { SrvRecord } from 'node:dns';
 import { describe, expect, it } from 'vitest';
 import type { ServerName } from '../../protocol/index.js';
 import { isPrivateAddress } from './addresses.js';
-import { Discovery, type FetchWellKnown } from './discovery.js';
+import { Discovery } from './discovery.js';
+import { lifetimeOf } from './well-known.js';
 
-interface Srv {
-  name: string;
-  port: number;
-  priority: number;
-  weight: number;
-}
-
-function discovery(world: {
+interface World {
   peers?: Record<string, string>;
+  /** An Error: there is no answer. */
   wellKnown?: Record<string, unknown>;
-  srv?: Record<string, Srv[]>;
-}) {
-  const asked: string[] = [];
-  const fetchWellKnown: FetchWellKnown = (hostname) => {
-    asked.push(hostname);
-    const body = world.wellKnown?.[hostname];
-    if (body === undefined) return Promise.resolve(undefined);
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    return Promise.resolve({ body: Buffer.from(text), maxAgeMs: undefined });
-  };
-  const lookUp = (name: string): Promise<Srv[]> => {
-    const found = world.srv?.[name];
-    return found === undefined ? Promise.reject(new Error('ENOTFOUND')) : Promise.resolve(found);
-  };
-  const peers = new Map(Object.entries(world.peers ?? {}).map(([name, url]) => [name, new URL(url)]));
-  const subject = new Discovery(peers, fetchWellKnown, lookUp);
-  return { resolve: (name: string) => subject.resolve(name as ServerName), asked };
+  maxAgeMs?: number;
+  srv?: Record<string, SrvRecord[]>;
+  srvError?: string;
+  random?: () => number;
 }
+
+function discovery(world: World) {
+  const asked: string[] = [];
+  let now = 0;
+  const subject = new Discovery(new Map(Object.entries(world.peers ?? {}).map(([name, url]) => [name, new URL(url)])), {
+    fetchWellKnown: (hostname) => {
+      asked.push(hostname);
+      const body = world.wellKnown?.[hostname];
+      if (body === undefined) return Promise.resolve(undefined);
+      if (body instanceof Error) return Promise.reject(body);
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      return Promise.resolve({ body: Buffer.from(text), maxAgeMs: world.maxAgeMs });
+    },
+    lookUpSrv: (name) => {
+      asked.push(name);
+      const found = world.srv?.[name];
+      if (found !== undefined) return Promise.resolve(found);
+      return Promise.reject(Object.assign(new Error(name), { code: world.srvError ?? 'ENOTFOUND' }));
+    },
+    now: () => now,
+    ...(world.random ? { random: world.random } : {}),
+  });
+  return {
+    asked,
+    all: (name: string) => subject.resolve(name as ServerName),
+    resolve: async (name: string) => (await subject.resolve(name as ServerName))[0],
+    later: (ms: number) => (now += ms),
+  };
+}
+
+const srv = (name: string, port: number, priority = 1, weight = 0): SrvRecord => ({ name, port, priority, weight });
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 describe('a server name', () => {
   it('that the operator has placed is there, with the name for TLS, and trusted', async () => {
@@ -67,10 +83,7 @@ describe('a server name', () => {
     const { resolve } = discovery({
       wellKnown: { 'a.example': { 'm.server': 'b.example' } },
       srv: {
-        '_matrix._tcp.b.example': [
-          { name: 'second.example', port: 2, priority: 20, weight: 0 },
-          { name: 'first.example', port: 1, priority: 10, weight: 0 },
-        ],
+        '_matrix._tcp.b.example': [srv('second.example', 2, 20), srv('first.example', 1, 10)],
       },
     });
     expect(await resolve('a.example')).toMatchObject({
@@ -81,8 +94,8 @@ describe('a server name', () => {
   });
 
   it('without delegation is where its own SRV says, else at 8448', async () => {
-    const srv = { '_matrix._tcp.a.example': [{ name: 'host.example', port: 7, priority: 1, weight: 1 }] };
-    expect(await discovery({ srv }).resolve('a.example')).toMatchObject({
+    const records = { '_matrix._tcp.a.example': [srv('host.example', 7)] };
+    expect(await discovery({ srv: records }).resolve('a.example')).toMatchObject({
       origin: 'https://host.example:7',
       tlsName: 'a.example',
     });
@@ -97,11 +110,95 @@ describe('a server name', () => {
     },
   );
 
-  it('is looked up once while the answer is good', async () => {
-    const { resolve, asked } = discovery({ wellKnown: { 'a.example': { 'm.server': 'b.example:1' } } });
+  it('that delegates to a name which delegates further is at the first of them', async () => {
+    const { resolve, asked } = discovery({
+      wellKnown: { 'a.example': { 'm.server': 'b.example' }, 'b.example': { 'm.server': 'c.example:1' } },
+    });
+    expect(await resolve('a.example')).toMatchObject({ origin: 'https://b.example:8448' });
+    expect(asked).toEqual(['a.example', '_matrix._tcp.b.example']);
+  });
+
+  it('with several SRV records is at all of them: by priority, and by weight among equals', async () => {
+    const records = { '_matrix._tcp.a.example': [srv('c', 3, 2, 5), srv('light', 1, 1, 10), srv('heavy', 2, 1, 90)] };
+    const order = async (random: () => number) =>
+      (await discovery({ srv: records, random }).all('a.example')).map(({ origin }) => origin);
+    expect(await order(() => 0.05)).toEqual(['https://light:1', 'https://heavy:2', 'https://c:3']);
+    expect(await order(() => 0.5)).toEqual(['https://heavy:2', 'https://light:1', 'https://c:3']);
+  });
+
+  it('whose SRV target is "." offers nothing: 8448 is not tried', async () => {
+    const { resolve } = discovery({ srv: { '_matrix._tcp.a.example': [srv('.', 0)] } });
+    await expect(resolve('a.example')).rejects.toThrow(/offers no federation/);
+  });
+
+  it('whose SRV target is an address is not followed there', async () => {
+    const { resolve } = discovery({ srv: { '_matrix._tcp.a.example': [srv('127.0.0.1', 80)] } });
+    await expect(resolve('a.example')).rejects.toThrow();
+  });
+
+  it('that the DNS does not answer for fails now, and is asked for again at once', async () => {
+    const world: World = { srvError: 'ESERVFAIL' };
+    const { resolve } = discovery(world);
+    await expect(resolve('a.example')).rejects.toThrow();
+    world.srvError = 'ENODATA';
+    expect(await resolve('a.example')).toMatchObject({ origin: 'https://a.example:8448' });
+  });
+});
+
+describe('a delegation', () => {
+  const delegated = { 'a.example': { 'm.server': 'b.example:1' } };
+  const timesAsked = async (world: World, ...waits: number[]): Promise<number> => {
+    const { resolve, asked, later } = discovery(world);
     await resolve('a.example');
-    await resolve('a.example');
+    for (const wait of waits) {
+      later(wait);
+      await resolve('a.example');
+    }
+    return asked.filter((name) => name === 'a.example').length;
+  };
+
+  it('is kept for a day when its headers say nothing', async () => {
+    expect(await timesAsked({ wellKnown: delegated }, 24 * HOUR_MS - 1)).toBe(1);
+    expect(await timesAsked({ wellKnown: delegated }, 24 * HOUR_MS)).toBe(2);
+  });
+
+  it('is kept as long as its headers say, at most two days, at least a minute', async () => {
+    expect(await timesAsked({ wellKnown: delegated, maxAgeMs: HOUR_MS }, HOUR_MS - 1)).toBe(1);
+    expect(await timesAsked({ wellKnown: delegated, maxAgeMs: HOUR_MS }, HOUR_MS)).toBe(2);
+    expect(await timesAsked({ wellKnown: delegated, maxAgeMs: 1_000 * HOUR_MS }, 48 * HOUR_MS)).toBe(2);
+    expect(await timesAsked({ wellKnown: delegated, maxAgeMs: 0 }, MINUTE_MS - 1)).toBe(1);
+    expect(await timesAsked({ wellKnown: delegated, maxAgeMs: 0 }, MINUTE_MS)).toBe(2);
+  });
+
+  it('that is not to be had is looked for again later and later, at least every hour', async () => {
+    const none = { wellKnown: { 'a.example': new Error('refused') } };
+    expect(await timesAsked(none, MINUTE_MS - 1)).toBe(1);
+    expect(await timesAsked(none, MINUTE_MS)).toBe(2);
+    expect(await timesAsked(none, MINUTE_MS, MINUTE_MS)).toBe(2);
+    expect(await timesAsked(none, MINUTE_MS, 2 * MINUTE_MS)).toBe(3);
+    expect(await timesAsked(none, ...Array.from({ length: 10 }, () => HOUR_MS))).toBe(11);
+  });
+
+  it('is looked up once for requests at the same time', async () => {
+    const { resolve, asked } = discovery({ wellKnown: delegated });
+    await Promise.all([resolve('a.example'), resolve('a.example'), resolve('a.example')]);
     expect(asked).toEqual(['a.example']);
+  });
+});
+
+describe('the headers of an answer', () => {
+  it.each([
+    [{}, undefined],
+    [{ 'cache-control': 'public, max-age=60' }, 60_000],
+    [{ 'cache-control': 'max-age=60', age: '20' }, 40_000],
+    [{ 'cache-control': 'max-age=60, no-store' }, 0],
+    [{ 'cache-control': 'no-cache' }, 0],
+    [{ 'cache-control': 's-maxage=60' }, undefined],
+    [{ expires: 'Thu, 01 Jan 2026 01:00:00 GMT', date: 'Thu, 01 Jan 2026 00:00:00 GMT' }, HOUR_MS],
+    [{ expires: '0' }, 0],
+    [{ expires: 'Thu, 01 Jan 2026 01:00:00 GMT', 'cache-control': 'max-age=1' }, 1_000],
+  ])('%j let it be kept for %j ms', (headers, ms) => {
+    expect(lifetimeOf(headers)).toBe(ms);
   });
 });
 
@@ -118,6 +215,10 @@ describe('an address', () => {
     'fe80::1',
     'fd00::1',
     '::ffff:10.0.0.1',
+    '::ffff:7f00:1',
+    '64:ff9b::7f00:1',
+    '2002:7f00:1::',
+    '2001:0:1::',
     '::',
   ])('%s is private', (address) => {
     expect(isPrivateAddress(address)).toBe(true);

@@ -16,12 +16,13 @@ import { ServerIdentity } from '../../rooms/server-identity.js';
 import { FederationPolicy } from '../federation-policy.js';
 import { publicLookup } from './addresses.js';
 import { Discovery, type Target } from './discovery.js';
+import { readBounded } from './read-bounded.js';
+import { fetchWellKnown } from './well-known.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024; // send_join of a large room
-const MAX_WELL_KNOWN_BYTES = 64 * 1024;
-const MAX_REDIRECTS = 5;
+const WELL_KNOWN_TIMEOUT_MS = 15_000;
 const MAX_AGENTS = 2_000;
 
 export interface FederationRequest {
@@ -57,7 +58,11 @@ export class FederationClient implements OnApplicationShutdown {
   ) {
     const { federationCa, peers } = configuration;
     this.ca = [...rootCertificates, ...(federationCa === undefined ? [] : [federationCa])];
-    this.discovery = new Discovery(peers, (hostname) => this.fetchWellKnown(hostname));
+    const options = {
+      dispatcherFor: (target: Target) => this.agentFor(target),
+      timeoutMs: WELL_KNOWN_TIMEOUT_MS,
+    };
+    this.discovery = new Discovery(peers, { fetchWellKnown: (hostname) => fetchWellKnown(hostname, options) });
   }
 
   /** The JSON of a 200. Rejects with RemoteRefusal for any other status, with RemoteUnavailable when there was no answer. */
@@ -66,11 +71,9 @@ export class FederationClient implements OnApplicationShutdown {
     { method, path, body, unsigned, maxBytes = MAX_ANSWER_BYTES, timeoutMs = ANSWER_TIMEOUT_MS }: FederationRequest,
   ): Promise<ParsedJson> {
     if (!this.policy.allows(server)) throw new RemoteUnavailable(server, 'federation with it is denied here');
-    const target = await this.discovery.resolve(server);
     const { serverName, signingKey } = this.identity;
     const signed = { method, uri: path, origin: serverName, destination: server };
-    const headers: Record<string, string> = {
-      host: target.hostHeader,
+    const headers = {
       ...(unsigned ? {} : { authorization: signRequest(signed, body?.value, signingKey) }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
@@ -78,8 +81,7 @@ export class FederationClient implements OnApplicationShutdown {
     let bytes: Uint8Array;
     let retryAfter: string | undefined;
     try {
-      const response = await request(`${target.origin}${path}`, {
-        dispatcher: this.agentFor(target),
+      const response = await this.connect(server, path, {
         method,
         headers,
         headersTimeout: timeoutMs,
@@ -129,40 +131,41 @@ export class FederationClient implements OnApplicationShutdown {
     return agent;
   }
 
-  private async fetchWellKnown(
-    hostname: string,
-  ): Promise<{ body: Uint8Array; maxAgeMs: number | undefined } | undefined> {
-    let url = new URL(`https://${hostname}/.well-known/matrix/server`);
-    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const target = { origin: url.origin, tlsName: url.hostname, hostHeader: url.host, trusted: false };
-      const response = await request(url, {
-        dispatcher: this.agentFor(target),
-        headersTimeout: CONNECT_TIMEOUT_MS,
-        bodyTimeout: CONNECT_TIMEOUT_MS,
-      });
-      const body = await readBounded(response.body, MAX_WELL_KNOWN_BYTES);
-      const { location, 'cache-control': cacheControl } = response.headers;
-      if (response.statusCode === 200) return { body, maxAgeMs: maxAgeOf(cacheControl) };
-      if (response.statusCode < 300 || response.statusCode >= 400 || typeof location !== 'string') return undefined;
-      url = new URL(location, url);
-      if (url.protocol !== 'https:') return undefined;
+  /** Tries the places where a server can be, one after the other, until one takes the connection. */
+  private async connect(
+    server: ServerName,
+    path: string,
+    options: Omit<Dispatcher.RequestOptions, 'headers' | 'origin' | 'path'> & { headers: Record<string, string> },
+  ): Promise<Dispatcher.ResponseData> {
+    const targets = await this.discovery.resolve(server);
+    for (const [index, target] of targets.entries()) {
+      try {
+        const headers = { ...options.headers, host: target.hostHeader };
+        return await request(`${target.origin}${path}`, {
+          ...options,
+          headers,
+          dispatcher: this.agentFor(target),
+        });
+      } catch (error) {
+        if (index === targets.length - 1 || !isRefusedConnection(error)) throw error;
+      }
     }
-    return undefined;
+    throw new Error('there is no place where it could be');
   }
 }
 
-async function readBounded(body: Dispatcher.ResponseData['body'], limit: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) {
-      body.destroy();
-      throw new Error(`the answer is larger than ${String(limit)} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Nothing of the request was sent. */
+function isRefusedConnection(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && NOT_CONNECTED.has(String(error.code));
 }
 
 function refusal(server: ServerName, status: number, body: JsonValue, retryAfter: string | undefined): RemoteRefusal {
@@ -181,9 +184,4 @@ function refusal(server: ServerName, status: number, body: JsonValue, retryAfter
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
-}
-
-function maxAgeOf(cacheControl: string | string[] | undefined): number | undefined {
-  const seconds = /(?:^|[,\s])max-age=(\d+)/i.exec(String(cacheControl ?? ''))?.[1];
-  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
