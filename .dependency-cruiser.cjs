@@ -29,9 +29,10 @@ module.exports = {
       to: { path: SRC, pathNot: ['^src/platform/$1/', '^src/platform/port\\.ts$'] },
     },
     only('observability-looks-at-rooms', '^src/observability/', ['^src/rooms/', '^src/persistence/', '^src/config/']),
-    only('federation-uses-rooms', '^src/federation/', [
+    only('federation-uses-rooms-mapping', '^src/federation/', [
       '^src/observability/',
       '^src/rooms/',
+      '^src/mapping/',
       '^src/persistence/',
       '^src/config/',
     ]),
