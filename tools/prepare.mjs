@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const INSTALLED = join(ROOT, 'node_modules/.package-lock.json');
-const BUILT = join(ROOT, 'dist/.built');
+// With --failpoints also the build for the fault suite.
+const FAILPOINTS = process.argv.slice(2).filter((argument) => argument === '--failpoints');
+const BUILT = ['dist/.built', ...FAILPOINTS.map(() => 'dist-faults/.built')].map((path) => join(ROOT, path));
 const MINIMUM = [20, 19];
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -18,13 +20,15 @@ if (timeOf(INSTALLED) < timeOf(join(ROOT, 'package-lock.json'))) {
   run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
   utimesSync(INSTALLED, new Date(), new Date());
 }
-const sources = ['src', 'demo', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
-if (timeOf(BUILT) < Math.max(...sources.map((each) => newestIn(join(ROOT, each))))) {
+const sources = ['src', 'demo', 'tools/build.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+if (Math.min(...BUILT.map(timeOf)) < Math.max(...sources.map((each) => newestIn(join(ROOT, each))))) {
   console.log('Building …');
   const started = new Date();
-  run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
-  writeFileSync(BUILT, '');
-  utimesSync(BUILT, started, started);
+  run(process.execPath, [join(ROOT, 'tools/build.mjs'), ...FAILPOINTS]);
+  for (const built of BUILT) {
+    writeFileSync(built, '');
+    utimesSync(built, started, started);
+  }
 }
 
 function run(command, args) {

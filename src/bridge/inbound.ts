@@ -5,6 +5,7 @@ import { UserMappings } from '../mapping/user-mappings.js';
 import { backoff } from '../persistence/backoff.js';
 import { Database } from '../persistence/database.js';
 import { InboxEntity, MessageMappingEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
+import { failpoint } from '../persistence/failpoint.js';
 import { Loops } from '../persistence/loops.js';
 import type { InboundMessage } from '../platform/port.js';
 import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
@@ -70,9 +71,11 @@ export class Inbound implements OnModuleInit {
       await this.database.transaction((manager) => this.refuse(manager, row, error.message));
       return;
     }
+    failpoint('inbound.joined');
     const content = { msgtype: 'm.text', body: text };
     const event = { roomId, sender, type: 'm.room.message', content, originServerTs: time };
     await this.rooms.send(event, (manager, sent) => this.settle(manager, mapping, row, nativeId, sent));
+    failpoint('inbound.sent');
   }
 
   /** With the event or not at all: what the native message has become. */

@@ -4,6 +4,7 @@ import { channelKey } from '../mapping/room-mappings.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { InboxEntity, PlatformCursorEntity, RoomMappingEntity } from '../persistence/entities/index.js';
+import { failpoint } from '../persistence/failpoint.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { InboundPage, PlatformSink } from '../platform/port.js';
@@ -32,6 +33,7 @@ export class Inbox {
 
   /** Messages and cursor in one transaction: what comes twice is recognised by its id, what is lost comes again. */
   private async accept(platform: string, workspace: string, { messages, cursor }: InboundPage): Promise<void> {
+    failpoint('inbox.read');
     await this.database.transaction(async (manager) => {
       const mapped = new Set(
         (await manager.findBy(RoomMappingEntity, { platform, workspace })).map(({ channelId }) => channelId),
@@ -61,6 +63,7 @@ export class Inbox {
       }
       await manager.upsert(PlatformCursorEntity, { platform, workspace, cursor }, ['platform', 'workspace']);
     });
+    failpoint('inbox.committed');
   }
 
   /** What waits in a channel, oldest first. */

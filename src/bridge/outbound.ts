@@ -6,6 +6,7 @@ import { backoff } from '../persistence/backoff.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { DeliveryEntity, MessageMappingEntity, RoomMappingEntity } from '../persistence/entities/index.js';
+import { failpoint } from '../persistence/failpoint.js';
 import { Loops } from '../persistence/loops.js';
 import { Platforms } from '../platform/platforms.js';
 import { type OutboundMessage, type Platform, PlatformError } from '../platform/port.js';
@@ -100,6 +101,7 @@ export class Outbound {
     if (known !== null) return known;
     const delivery = newDelivery(mappingId, message.kind, eventId, message, this.clock.now());
     await this.database.transaction((manager) => manager.insert(DeliveryEntity, delivery));
+    failpoint('outbound.intended');
     return delivery;
   }
 
@@ -115,6 +117,7 @@ export class Outbound {
     try {
       const message = JSON.parse(delivery.payload) as OutboundMessage;
       const { nativeId } = await platform.sendMessage(mapping.channelId, message, delivery.id);
+      failpoint('outbound.called');
       return await this.settle(mapping, delivery, { state: 'done', nativeId }, event);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
@@ -172,6 +175,7 @@ export class Outbound {
       }
       await manager.update(...this.moveCursor(mapping, event.position));
     });
+    failpoint('outbound.settled');
     return 'settled';
   }
 

@@ -3,6 +3,7 @@ import { type EntityManager, In } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { LpduOutEntity, PendingPduEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
+import { failpoint } from '../persistence/failpoint.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import {
@@ -139,6 +140,7 @@ export class Participant {
     const lpdu = this.lpduFor(hub, event);
     const reference = algorithmsOf(version).eventIdOf(lpdu);
     const answer = await this.remote.sendMember('join', hub, lpdu, reference);
+    failpoint('participant.join-answered');
     const body = isJsonObject(answer.value) ? answer.value : {};
     const [join] = await this.accept(version, hub, [body.event ?? null], answer.defects);
     const snapshot = await this.accept(version, hub, Array.isArray(body.state) ? body.state : [], answer.defects);
@@ -184,6 +186,7 @@ export class Participant {
       );
     }
     await Promise.all(jobs);
+    failpoint('participant.pending');
     if (await this.database.read.existsBy(PendingPduEntity, { roomId: room.roomId })) {
       await this.applyPending(room.roomId).catch((error: unknown) => {
         this.logger.warn({ roomId: room.roomId, err: error }, 'the gap is not filled yet');

@@ -9,6 +9,7 @@ import {
   RoomEntity,
   RoomStateEntity,
 } from '../persistence/entities/index.js';
+import { failpoint } from '../persistence/failpoint.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import {
   type EventId,
@@ -219,8 +220,10 @@ export class RoomLog {
 
     if (appended.length > 0) {
       await this.write(manager, room, appended);
+      failpoint('log.written');
       const next = state.at(headEventId);
       this.database.afterCommit(() => {
+        failpoint('log.committed');
         this.states.remember(next);
       });
     }

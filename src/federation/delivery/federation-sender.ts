@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import { failpoint } from '../../persistence/failpoint.js';
 import { Loops } from '../../persistence/loops.js';
 import { Tasks } from '../../persistence/tasks.js';
 import { Wakeups } from '../../persistence/wakeups.js';
@@ -79,9 +80,12 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       if (transaction === undefined) return undefined;
       const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
+      failpoint('sender.committed');
       try {
         const answer = await this.client.send(server, { method: 'PUT', path, body: { text: transaction.body, value } });
+        failpoint('sender.answered');
         await this.transactions.settle(transaction, answer.value);
+        failpoint('sender.settled');
         await this.destinations.succeeded(server);
       } catch (error) {
         if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;

@@ -4,6 +4,7 @@ import { LessThan } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { TransactionInEntity } from '../../persistence/entities/index.js';
+import { failpoint } from '../../persistence/failpoint.js';
 import { type JsonValue, MAX_IDENTIFIER_BYTES } from '../../protocol/index.js';
 import { type FederationCall, parameter } from './call.js';
 
@@ -51,6 +52,7 @@ export class Transactions {
     const known = await this.database.read.findOneBy(TransactionInEntity, key);
     if (known !== null) return JSON.parse(known.answer) as JsonValue;
     const answer = await work();
+    failpoint('edge.processed');
     const receivedAt = this.clock.now();
     await this.database.transaction(async (manager) => {
       await manager.upsert(
@@ -62,6 +64,7 @@ export class Transactions {
       this.sinceClean = 0;
       await manager.delete(TransactionInEntity, { receivedAt: LessThan(receivedAt - KEPT_MS) });
     });
+    failpoint('edge.kept');
     return answer;
   }
 }
