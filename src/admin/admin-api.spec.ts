@@ -14,7 +14,7 @@ import { ObservabilityModule } from '../observability/observability.module.js';
 import { Database } from '../persistence/database.js';
 import { DeliveryEntity, DestinationEntity, InviteEntity, UserMappingEntity } from '../persistence/entities/index.js';
 import { PersistenceModule } from '../persistence/persistence.module.js';
-import type { RoomId, ServerName, UserId } from '../protocol/index.js';
+import type { EventId, RoomId, ServerName, UserId } from '../protocol/index.js';
 import { IdentityModule } from '../rooms/identity.module.js';
 import { Incidents } from '../rooms/incidents.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
@@ -279,6 +279,11 @@ describe('wrong input', () => {
     ['POST', 'rooms/!a:acme.example/send', { text: '' }, /text/],
     ['POST', 'rooms/!a:acme.example/join', { via: '10.0.0.1' }, /via/],
     ['PATCH', 'mappings/x', { state: 'broken' }, /state/],
+    ['PATCH', 'mappings/x', { pause_on: 'rain' }, /pause_on/],
+    ['PATCH', 'mappings/x', {}, /pause_on/],
+    ['GET', 'incidents?kind=nonsense', undefined, /kind/],
+    ['GET', 'incidents?before=yesterday', undefined, /before/],
+    ['GET', 'incidents/yesterday', undefined, /id/],
     ['POST', 'mappings', { platform: 'http', workspace: 'w', channel: 'C1', room_id: 'x' }, /room_id/],
     ['POST', 'destinations/10.0.0.1/retry', undefined, /server/],
     ['GET', 'deliveries?state=lost', undefined, /state/],
@@ -295,6 +300,7 @@ describe('wrong input', () => {
     ['GET', 'rooms/!nowhere:acme.example'],
     ['GET', 'rooms/!nowhere:acme.example/events'],
     ['DELETE', 'mappings/nothing'],
+    ['GET', 'incidents/1'],
     ['POST', 'destinations/never-seen.example/retry'],
     ['GET', 'nothing'],
   ])('%s %s is a 404', async (method, path) => {
@@ -318,6 +324,7 @@ describe('mappings', () => {
     expect((await api('GET', 'mappings')).body.mappings).toMatchObject([{ id, channel: 'C1', room_id: roomId }]);
     expect((await api('PATCH', `mappings/${id}`, { state: 'paused' })).body.state).toBe('paused');
     expect((await api('PATCH', `mappings/${id}`, { state: 'active' })).body.state).toBe('active');
+    expect((await api('PATCH', `mappings/${id}`, { pause_on: 'any' })).body.pause_on).toBe('any');
     expect((await api('DELETE', `mappings/${id}`)).status).toBe(200);
     expect((await api('GET', 'mappings')).body.mappings).toEqual([]);
     expect((await auditedActions()).slice(0, 3)).toEqual(['mapping.remove', 'mapping.change', 'mapping.change']);
@@ -374,6 +381,28 @@ describe('operations', () => {
     const { body } = await api('GET', 'status');
     expect(body).toMatchObject({ server_name: 'acme.example', engine: 'sqlite' });
     expect(body.newest_incidents).toMatchObject([{ kind: 'fork' }]);
+  });
+});
+
+describe('incidents', () => {
+  test('are filtered and paged; only the one shows its evidence, and no log does', async () => {
+    const server = 'liar.example' as ServerName;
+    const evidence = { received: [{ type: 'm.room.message', content: { body: 'private words' } }] };
+    for (const eventId of ['$1', '$2', '$3'] as EventId[]) {
+      await app.get(Incidents).record({ kind: 'altered', server, roomId: null, eventId, detail: 'changed', evidence });
+    }
+    const first = (await api('GET', `incidents?server=${server}&kind=altered&limit=2`)).body;
+    const incidents = first.incidents as { id: number; event_id: string }[];
+    expect(incidents.map(({ event_id: eventId }) => eventId)).toEqual(['$3', '$2']);
+    const second = (await api('GET', `incidents?server=${server}&limit=2&before=${String(first.next)}`)).body;
+    expect(second).toMatchObject({ incidents: [{ event_id: '$1', count: 1 }], next: null });
+    expect(JSON.stringify([first, second])).not.toContain('private words');
+    const shown = (await api('GET', `incidents/${String(incidents[0]?.id)}`)).body;
+    expect(shown).toMatchObject({ event_id: '$3', kind: 'altered', evidence });
+    expect(log.join('')).toContain('liar.example');
+    expect(log.join('')).not.toContain('private words');
+    const metrics = await (await fetch(`${base}/metrics`)).text();
+    expect(metrics).toContain('causeway_incidents_total{kind="altered"} 3');
   });
 });
 

@@ -128,9 +128,19 @@ export class CreateMappingBody {
 }
 
 export class ChangeMappingBody {
-  @ApiProperty({ enum: ['active', 'paused'] })
+  @ApiPropertyOptional({ enum: ['active', 'paused'] })
+  @IsOptional()
   @IsIn(['active', 'paused'])
-  state!: 'active' | 'paused';
+  state?: 'active' | 'paused';
+
+  @ApiPropertyOptional({
+    enum: ['none', 'forgery', 'any'],
+    description:
+      'Which incidents in its room pause it: `forgery` (the default of a new mapping) are `altered`, `forged` and `equivocation`.',
+  })
+  @IsOptional()
+  @IsIn(['none', 'forgery', 'any'])
+  pause_on?: 'none' | 'forgery' | 'any';
 }
 
 function read<T>(name: string, value: string, parse: (text: string) => T | undefined, what: string): T {
@@ -151,7 +161,7 @@ export const serverName = (value: string, name = 'server'): ServerName =>
 /** A whole number of a query, between 0 and the largest position. */
 export function position(value: string | undefined, name: string, absent: number): number {
   if (value === undefined) return absent;
-  return read(name, value, (text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined), 'a whole number');
+  return read(name, value, (text) => (/^[0-9]{1,16}$/.test(text) ? Number(text) : undefined), 'a whole number');
 }
 
 export const limit = (value: string | undefined): number =>

@@ -1,4 +1,5 @@
 import {
+  BadRequestException,
   Body,
   Controller,
   Delete,
@@ -28,6 +29,7 @@ const view = (mapping: RoomMappingEntity) => ({
   room_id: mapping.roomId,
   state: mapping.state,
   reason: mapping.reason,
+  pause_on: mapping.pauseOn,
   carried_position: mapping.carriedPosition,
 });
 
@@ -58,11 +60,17 @@ export class MappingsController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Pauses or resumes; what comes meanwhile is carried afterwards' })
-  async change(@Param('id') id: string, @Body() { state }: ChangeMappingBody) {
+  @ApiOperation({
+    summary: 'Pauses or resumes, or says which incidents pause it',
+    description: 'What comes while it is paused is carried afterwards.',
+  })
+  async change(@Param('id') id: string, @Body() { state, pause_on: pauseOn }: ChangeMappingBody) {
+    if (state === undefined && pauseOn === undefined) throw new BadRequestException('state or pause_on is needed');
     return this.database.transaction(async () => {
-      await this.mappings.setState(await this.find(id), state);
-      await this.audit.record('mapping.change', { id, state });
+      const mapping = await this.find(id);
+      if (state !== undefined) await this.mappings.setState(mapping, state);
+      if (pauseOn !== undefined) await this.mappings.setPauseOn(mapping, pauseOn);
+      await this.audit.record('mapping.change', { id, state, pauseOn });
       return view(await this.find(id));
     });
   }

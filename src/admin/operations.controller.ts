@@ -20,22 +20,31 @@ import {
   type IncidentEntity,
   UserMappingEntity,
 } from '../persistence/entities/index.js';
-import { Incidents } from '../rooms/incidents.js';
+import { INCIDENT_KINDS, type IncidentKind, Incidents } from '../rooms/incidents.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { AdminGuard } from './admin.guard.js';
 import { Audit } from './audit.js';
-import { limit, serverName } from './input.js';
+import { limit, position, roomId, serverName } from './input.js';
 
 const STATES: readonly string[] = ['intent', 'done', 'dead'] satisfies DeliveryState[];
 const NEWEST_INCIDENTS = 5;
 
-const incidentView = ({ kind, server, roomId, eventId, detail, at }: IncidentEntity) => ({
+function incidentKind(value: string): IncidentKind {
+  const kind = INCIDENT_KINDS.find((each) => each === value);
+  if (kind === undefined) throw new BadRequestException(`kind must be one of ${INCIDENT_KINDS.join(', ')}`);
+  return kind;
+}
+
+const incidentView = ({ id, kind, server, roomId, eventId, detail, count, at, lastAt }: IncidentEntity) => ({
+  id,
   kind,
   server,
   room_id: roomId,
   event_id: eventId,
   detail,
+  count,
   at,
+  last_at: lastAt,
 });
 
 @ApiTags('operations')
@@ -126,13 +135,39 @@ export class OperationsController {
   }
 
   @Get('incidents')
-  @ApiOperation({ summary: 'What other servers did against the protocol, newest first' })
+  @ApiOperation({
+    summary: 'What other servers did against the protocol, newest first',
+    description: 'Without the evidence. `next`: what to give as `before` for older ones; null when there are none.',
+  })
+  @ApiQuery({ name: 'server', required: false })
+  @ApiQuery({ name: 'room_id', required: false })
+  @ApiQuery({ name: 'kind', required: false, enum: INCIDENT_KINDS })
+  @ApiQuery({ name: 'before', required: false, description: 'Only incidents with a lower id.' })
   @ApiQuery({ name: 'limit', required: false })
-  async listIncidents(@Query('limit') most?: string) {
-    const rows = await this.incidents.newest(limit(most));
-    return {
-      incidents: rows.map(incidentView),
+  async listIncidents(@Query() query: Record<'server' | 'room_id' | 'kind' | 'before' | 'limit', string | undefined>) {
+    const { server, room_id: room, kind, before } = query;
+    const most = limit(query.limit);
+    const where = {
+      ...(server === undefined ? {} : { server: serverName(server) }),
+      ...(room === undefined ? {} : { roomId: roomId(room) }),
+      ...(kind === undefined ? {} : { kind: incidentKind(kind) }),
+      ...(before === undefined ? {} : { before: position(before, 'before', 0) }),
     };
+    const rows = await this.incidents.list(where, most + 1);
+    const page = rows.slice(0, most);
+    return { incidents: page.map(incidentView), next: rows.length > most ? (page.at(-1)?.id ?? null) : null };
+  }
+
+  @Get('incidents/:id')
+  @ApiOperation({
+    summary: 'One incident with its evidence',
+    description:
+      '`evidence.received` is what the server gave, `evidence.known` what it contradicts. May hold messages.',
+  })
+  async showIncident(@Param('id') id: string) {
+    const row = await this.incidents.find(position(id, 'id', 0));
+    if (row === null) throw new NotFoundException(`there is no incident ${id}`);
+    return { ...incidentView(row), evidence: row.evidence === null ? null : (JSON.parse(row.evidence) as unknown) };
   }
 
   @Get('users')

@@ -20,6 +20,7 @@ export function addBridgeCommands(program: Command, session: Session): void {
             ['CHANNEL', 'channel_name'],
             ['ROOM', 'room_id'],
             ['STATE', 'state'],
+            ['PAUSE ON', 'pause_on'],
             ['REASON', 'reason'],
           ],
           'There are no mappings.',
@@ -46,6 +47,14 @@ export function addBridgeCommands(program: Command, session: Session): void {
         session.show(await session.ask('PATCH', path('mappings', id), { state }), () => `${done} ${id}.\n`);
       });
   }
+
+  mappings
+    .command('pause-on <id> <what>')
+    .description('which incidents in its room pause it: none, forgery or any')
+    .action(async (id: string, what: string) => {
+      const answer = await session.ask('PATCH', path('mappings', id), { pause_on: what });
+      session.show(answer, () => `${id} pauses on: ${what}.\n`);
+    });
 
   mappings
     .command('remove <id>')

@@ -12,7 +12,9 @@ import { FederationClientModule } from '../federation/client/federation-client.m
 import { loggingModule } from '../observability/logging.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { PersistenceModule } from '../persistence/persistence.module.js';
+import type { ServerName } from '../protocol/index.js';
 import { IdentityModule } from '../rooms/identity.module.js';
+import { Incidents } from '../rooms/incidents.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { runCli } from './run-cli.js';
@@ -70,6 +72,23 @@ afterAll(async () => {
 });
 
 describe('causeway against a running gateway', () => {
+  test('incidents are listed without what was said, and shown with it', async () => {
+    expect((await causeway(['incidents', 'list'])).out).toBe('There are no incidents.\n');
+    const server = 'hub.example' as ServerName;
+    const evidence = { received: [{ content: { body: 'words' } }] };
+    const incident = { kind: 'altered' as const, server, roomId: null, eventId: null, detail: 'changed', evidence };
+    await app.get(Incidents).record(incident);
+    const { out } = await causeway(['incidents', 'list', '--server', server, '--limit', '1']);
+    expect(out).toMatch(/^ID .*TIMES/);
+    expect(out).toMatch(/ 1 +altered +hub\.example +- +changed$/m);
+    expect(out).not.toContain('words');
+    const id = /^(\d+) /m.exec(out)?.[1] ?? '';
+    const shown = (await causeway(['incidents', 'show', id])).out;
+    expect(shown).toMatch(/^kind +altered$/m);
+    expect(shown).toContain('"body": "words"');
+    expect((await causeway(['incidents', 'show', '1'])).code).toBe(1);
+  });
+
   test('status says who the gateway is and what waits', async () => {
     const { code, out, err } = await causeway(['status']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -105,6 +124,7 @@ describe('causeway against a running gateway', () => {
     expect(unknown).toEqual({ code: 1, out: '', err: 'unknown room !nowhere:acme.example\n' });
     expect((await causeway(['rooms', 'show', 'no room id'])).err).toMatch(/^room_id must be .+\n$/);
     expect((await causeway(['mappings', 'pause', 'none'])).code).toBe(1);
+    expect((await causeway(['mappings', 'pause-on', 'none', 'any'])).code).toBe(1);
   });
 
   test('--url and --token-file need no configuration', async () => {

@@ -3,6 +3,7 @@ import { ConfigurationError, loadConfiguration } from '../config/index.js';
 import type { Answer } from './admin-client.js';
 import { addBridgeCommands } from './bridge-commands.js';
 import { CommandFailure } from './failure.js';
+import { addIncidentCommands } from './incident-commands.js';
 import { readKeys, summaryOf } from './offline.js';
 import { plain, rowsOf, sheet, table, time } from './output.js';
 import { addRoomCommands } from './room-commands.js';
@@ -44,6 +45,7 @@ function programFor(surroundings: Surroundings): Command {
     });
   addRoomCommands(program, session);
   addBridgeCommands(program, session);
+  addIncidentCommands(program, session);
 
   const keys = program.command('keys').description('our signing keys');
   keys

@@ -7,6 +7,7 @@ import {
   InboxEntity,
   type MappingState,
   MessageMappingEntity,
+  type PauseOn,
   RoomEntity,
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
@@ -58,6 +59,7 @@ export class RoomMappings {
         roomId,
         state: 'active',
         reason: null,
+        pauseOn: 'forgery',
         carriedPosition: room.headPosition,
         createdAt: this.clock.now(),
       };
@@ -89,6 +91,10 @@ export class RoomMappings {
       this.wakeups.wake('delivery', mapping.id);
       this.wakeups.wake('inbox', channelKey(mapping));
     });
+  }
+
+  async setPauseOn({ id }: RoomMappingEntity, pauseOn: PauseOn): Promise<void> {
+    await this.database.transaction((manager) => manager.update(RoomMappingEntity, { id }, { pauseOn }));
   }
 
   async remove({ id, platform, workspace, channelId }: RoomMappingEntity): Promise<void> {

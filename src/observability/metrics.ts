@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { Database } from '../persistence/database.js';
+import { Incidents } from '../rooms/incidents.js';
 import { RoomLog } from '../rooms/room-log.js';
 import { Backlog } from './backlog.js';
 
@@ -27,9 +28,17 @@ export class Metrics implements OnModuleInit {
     registers: [this.registry],
   });
 
+  private readonly incidentsSeen = new Counter({
+    name: 'causeway_incidents_total',
+    help: 'What other servers did against the protocol, by kind; repetitions count',
+    labelNames: ['kind'],
+    registers: [this.registry],
+  });
+
   constructor(
     private readonly database: Database,
     private readonly log: RoomLog,
+    private readonly incidents: Incidents,
     private readonly backlog: Backlog,
   ) {
     const gauge: Gauge = new Gauge({
@@ -48,6 +57,12 @@ export class Metrics implements OnModuleInit {
     this.log.onAppend((_manager, events) => {
       this.database.afterCommit(() => {
         this.events.inc(events.length);
+      });
+      return Promise.resolve();
+    });
+    this.incidents.onRecord((_manager, { kind }) => {
+      this.database.afterCommit(() => {
+        this.incidentsSeen.inc({ kind });
       });
       return Promise.resolve();
     });

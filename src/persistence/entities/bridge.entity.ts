@@ -5,6 +5,9 @@ import { bigint, identifier, word } from '../columns.js';
 /** `broken` says why in `reason`, and is left by the admin alone. */
 export type MappingState = 'active' | 'paused' | 'broken';
 
+/** Which incidents in its room pause a mapping: those that forge or alter what was said, all, or none. */
+export type PauseOn = 'none' | 'forgery' | 'any';
+
 @Entity('room_mapping')
 @Index('room_mapping_channel', ['platform', 'workspace', 'channelId'], { unique: true })
 @Index('room_mapping_room', ['roomId'])
@@ -32,6 +35,9 @@ export class RoomMappingEntity {
 
   @Column({ type: 'text', nullable: true })
   reason!: string | null;
+
+  @Column({ ...word, default: 'forgery' })
+  pauseOn!: PauseOn;
 
   /** Position in the room log up to which events were carried to the channel. */
   @Column(bigint)

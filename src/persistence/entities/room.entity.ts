@@ -157,6 +157,7 @@ export class PendingPduEntity {
 
 /** Something a server did that the protocol forbids, with what was received as evidence. */
 @Entity('incident')
+@Index('incident_server', ['server', 'kind', 'id'])
 export class IncidentEntity {
   @PrimaryColumn(bigint)
   id!: number;
@@ -176,6 +177,18 @@ export class IncidentEntity {
   @Column({ type: 'text' })
   detail!: string;
 
+  /** JSON of what was received, and of what it contradicts: bounded, and never listed or logged. */
+  @Column({ type: 'text', nullable: true })
+  evidence!: string | null;
+
+  /** How often it was seen. */
+  @Column({ type: 'integer', default: 1 })
+  count!: number;
+
+  /** ms since the epoch, the first time */
   @Column(bigint)
   at!: number;
+
+  @Column({ ...bigint, default: 0 })
+  lastAt!: number;
 }
