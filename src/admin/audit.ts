@@ -15,7 +15,7 @@ export class Audit {
 
   async record(action: string, detail: Record<string, string | string[] | undefined>): Promise<void> {
     const row = {
-      id: this.sequence.next(),
+      id: await this.sequence.next(),
       actor: 'admin',
       action,
       detail: JSON.stringify(detail),

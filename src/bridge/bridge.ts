@@ -47,16 +47,21 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     for (const platform of this.platforms.all) {
       platform.start(this.inbox.sinkFor(platform.kind, platform.workspace));
     }
-    this.poll = setInterval(() => {
-      this.background.add(this.startAll());
-    }, POLL_MS);
-    this.background.add(this.startAll());
+    const lookForWork = (): void => {
+      this.background.add(this.startWaiting());
+    };
+    this.wakeups.on('lease', lookForWork);
+    this.wakeups.onMissed(lookForWork);
+    this.poll = setInterval(lookForWork, POLL_MS);
+    lookForWork();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.poll);
     const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop()];
+    this.inbox.stopWaiting();
     await Promise.all(this.platforms.all.map((platform) => platform.stop()));
+    await this.inbox.release();
     await Promise.all(stopped);
     await this.background.settled();
   }
@@ -73,10 +78,8 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     for (const { id } of await this.mappings.ofRoom(roomId)) this.outbound.loops.start(id);
   }
 
-  private async startAll(): Promise<void> {
-    for (const mapping of await this.mappings.all()) {
-      this.outbound.loops.start(mapping.id);
-      this.inbound.loops.start(channelKey(mapping));
-    }
+  private async startWaiting(): Promise<void> {
+    for (const id of await this.outbound.waiting()) this.outbound.loops.start(id);
+    for (const channel of await this.inbox.waitingChannels()) this.inbound.loops.start(channelKey(channel));
   }
 }

@@ -3,9 +3,9 @@ import { type EntityManager, In } from 'typeorm';
 import { RoomMappings, channelOfKey } from '../mapping/room-mappings.js';
 import { UserMappings } from '../mapping/user-mappings.js';
 import { backoff } from '../persistence/backoff.js';
-import { Database } from '../persistence/database.js';
 import { InboxEntity, MessageMappingEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
+import { type Lease, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
 import type { InboundMessage } from '../platform/port.js';
 import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
@@ -20,32 +20,36 @@ const RETRY = { firstMs: 500, longestMs: 60_000 };
 export class Inbound implements OnModuleInit {
   private readonly logger = new Logger('Inbound');
   private readonly failures = new Map<string, number>();
-  readonly loops = new Loops<string>(
-    (key) => this.run(key),
-    (channel, error) => {
-      const failures = (this.failures.get(channel) ?? 0) + 1;
-      this.failures.set(channel, failures);
-      this.logger.warn({ channel, failures, err: error }, 'a native message could not be carried yet');
-      return backoff(RETRY, failures);
-    },
-  );
+  readonly loops: Loops<string>;
 
   constructor(
-    private readonly database: Database,
+    leases: Leases,
     private readonly inbox: Inbox,
     private readonly mappings: RoomMappings,
     private readonly users: UserMappings,
     private readonly rooms: Rooms,
     private readonly log: RoomLog,
     private readonly notices: Notices,
-  ) {}
+  ) {
+    this.loops = new Loops<string>(
+      leases,
+      'inbound',
+      (key, lease) => this.run(key, lease),
+      (channel, error) => {
+        const failures = (this.failures.get(channel) ?? 0) + 1;
+        this.failures.set(channel, failures);
+        this.logger.warn({ channel, failures, err: error }, 'a native message could not be carried yet');
+        return backoff(RETRY, failures);
+      },
+    );
+  }
 
   onModuleInit(): void {
     this.log.onAppend((manager, events) => this.completeSubmitted(manager, events));
     this.rooms.onRefused((manager, { lpduHash, reason }) => this.refuseSubmitted(manager, lpduHash, reason));
   }
 
-  private async run(key: string): Promise<undefined> {
+  private async run(key: string, lease: Lease): Promise<undefined> {
     const channel = channelOfKey(key);
     while (!this.loops.stopped) {
       const mapping = await this.mappings.ofChannel(channel);
@@ -54,13 +58,13 @@ export class Inbound implements OnModuleInit {
       if (rows.length === 0) return;
       for (const row of rows) {
         if (this.loops.stopped) return;
-        await this.carry(mapping, row);
+        await this.carry(mapping, row, lease);
         this.failures.delete(key);
       }
     }
   }
 
-  private async carry(mapping: RoomMappingEntity, row: InboxEntity): Promise<void> {
+  private async carry(mapping: RoomMappingEntity, row: InboxEntity, lease: Lease): Promise<void> {
     const { author, text, time, nativeId } = JSON.parse(row.payload) as InboundMessage;
     const { roomId } = mapping;
     const sender = await this.users.ensure(mapping, author);
@@ -68,13 +72,16 @@ export class Inbound implements OnModuleInit {
       await this.rooms.ensureJoined(roomId, sender, author.displayName);
     } catch (error) {
       if (!(error instanceof RoomRefusal)) throw error;
-      await this.database.transaction((manager) => this.refuse(manager, row, error.message));
+      await lease.transaction((manager) => this.refuse(manager, row, error.message));
       return;
     }
     failpoint('inbound.joined');
     const content = { msgtype: 'm.text', body: text };
     const event = { roomId, sender, type: 'm.room.message', content, originServerTs: time };
-    await this.rooms.send(event, (manager, sent) => this.settle(manager, mapping, row, nativeId, sent));
+    await this.rooms.send(event, async (manager, sent) => {
+      await lease.confirm(manager);
+      await this.settle(manager, mapping, row, nativeId, sent);
+    });
     failpoint('inbound.sent');
   }
 

@@ -1,64 +1,85 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { channelKey } from '../mapping/room-mappings.js';
+import { type ChannelName, channelKey } from '../mapping/room-mappings.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { InboxEntity, PlatformCursorEntity, RoomMappingEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
+import { type Lease, Leases } from '../persistence/leases.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { InboundPage, PlatformSink } from '../platform/port.js';
 
 const PAGE = 50;
+const LEASES = 'stream/';
 
 /** Native messages, from the moment when the platform may forget them until they are carried (design §4). */
 @Injectable()
 export class Inbox {
+  private readonly stopping = new AbortController();
+
   constructor(
     private readonly database: Database,
+    private readonly leases: Leases,
     private readonly wakeups: Wakeups,
     private readonly sequence: Sequence,
     private readonly clock: Clock,
   ) {}
 
+  /** One process at a time reads a platform's stream. */
   sinkFor(platform: string, workspace: string): PlatformSink {
+    const turn = (): Promise<Lease> =>
+      this.leases.acquired(`${LEASES}${platform}/${encodeURIComponent(workspace)}`, this.stopping.signal);
+    let lease: Lease | undefined;
     return {
       cursor: async () => {
+        lease = await turn();
         const row = await this.database.read.findOneBy(PlatformCursorEntity, { platform, workspace });
         return row?.cursor;
       },
-      accept: (page) => this.accept(platform, workspace, page),
+      accept: async (page) => this.accept(lease ?? (await turn()), platform, workspace, page),
     };
   }
 
+  /** Who waits for its turn to read a stream waits no more. */
+  stopWaiting(): void {
+    this.stopping.abort();
+  }
+
+  /** Other processes may read on. */
+  release(): Promise<void> {
+    return this.leases.releaseAll(LEASES);
+  }
+
   /** Messages and cursor in one transaction: what comes twice is recognised by its id, what is lost comes again. */
-  private async accept(platform: string, workspace: string, { messages, cursor }: InboundPage): Promise<void> {
+  private async accept(
+    lease: Lease,
+    platform: string,
+    workspace: string,
+    { messages, cursor }: InboundPage,
+  ): Promise<void> {
     failpoint('inbox.read');
-    await this.database.transaction(async (manager) => {
+    await lease.transaction(async (manager) => {
       const mapped = new Set(
         (await manager.findBy(RoomMappingEntity, { platform, workspace })).map(({ channelId }) => channelId),
       );
-      for (const message of messages) {
-        const channelId = message.channel.id;
-        if (!mapped.has(channelId)) continue;
-        await manager
-          .createQueryBuilder()
-          .insert()
-          .into(InboxEntity)
-          .values({
-            platform,
-            workspace,
-            nativeEventId: message.nativeEventId,
-            channelId,
-            sequence: this.sequence.next(),
-            payload: JSON.stringify(message),
-            state: 'waiting',
-            reason: null,
-            lpduHash: null,
-            receivedAt: this.clock.now(),
-          })
-          .orIgnore()
-          .execute();
+      const carried = messages.filter(({ channel }) => mapped.has(channel.id));
+      const numbers = await this.sequence.take(carried.length);
+      const rows = carried.map((message, n): InboxEntity => ({
+        platform,
+        workspace,
+        nativeEventId: message.nativeEventId,
+        channelId: message.channel.id,
+        sequence: numbers[n] ?? 0,
+        payload: JSON.stringify(message),
+        state: 'waiting',
+        reason: null,
+        lpduHash: null,
+        receivedAt: this.clock.now(),
+      }));
+      if (rows.length > 0)
+        await manager.createQueryBuilder().insert().into(InboxEntity).values(rows).orIgnore().execute();
+      for (const channelId of new Set(rows.map((row) => row.channelId))) {
         this.wakeups.wake('inbox', channelKey({ platform, workspace, channelId }));
       }
       await manager.upsert(PlatformCursorEntity, { platform, workspace, cursor }, ['platform', 'workspace']);
@@ -73,6 +94,23 @@ export class Inbox {
       order: { sequence: 'ASC' },
       take: PAGE,
     });
+  }
+
+  /** Channels in which something waits and can be carried. */
+  async waitingChannels(): Promise<ChannelName[]> {
+    return this.database.read
+      .createQueryBuilder(RoomMappingEntity, 'mapping')
+      .where({ state: 'active' })
+      .andWhere((query) => {
+        const row = query
+          .subQuery()
+          .select('1')
+          .from(InboxEntity, 'row')
+          .where('row.state = :waiting AND row.platform = mapping.platform', { waiting: 'waiting' })
+          .andWhere('row.workspace = mapping.workspace AND row.channelId = mapping.channelId');
+        return `EXISTS ${row.getQuery()}`;
+      })
+      .getMany();
   }
 
   /** Throws when the row does not wait any more: somebody else has carried it. */

@@ -1,13 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
-import type { DataSource, EntityManager } from 'typeorm';
+import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
+import { backoff } from './backoff.js';
 
 interface Transaction {
   readonly manager: EntityManager;
   readonly afterCommit: (() => void)[];
   open: boolean;
 }
+
+/** serialization_failure and deadlock_detected: the database says that the same transaction may succeed if it is repeated. */
+const REPEATABLE = new Set(['40001', '40P01']);
+const MAX_REPETITIONS = 20;
+const REPEAT = { firstMs: 2, longestMs: 200 };
 
 /**
  * The unit of work, and the only door to the database: every write goes through `transaction`, every read through `read`.
@@ -38,12 +45,21 @@ export class Database implements OnApplicationShutdown {
 
   /**
    * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects (and the rejection passed on).
-   * Inside of another transaction it joins that one. Nothing slow (a request to another server) belongs in it.
+   * Inside of another transaction it joins that one. Nothing slow (a request to another server) belongs in it. `work` runs again
+   * when PostgreSQL asks for it, after a deadlock or (distributed engines) a conflict.
    */
   async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const outer = this.current.getStore();
     if (outer?.open) return work(outer.manager);
-    return this.engine === 'sqlite' ? this.turn.runExclusive(() => this.begin(work)) : this.begin(work);
+    if (this.engine === 'sqlite') return this.turn.runExclusive(() => this.begin(work));
+    for (let repetitions = 1; ; repetitions++) {
+      try {
+        return await this.begin(work);
+      } catch (error) {
+        if (!isRepeatable(error) || repetitions > MAX_REPETITIONS) throw error;
+        await sleep(backoff(REPEAT, repetitions));
+      }
+    }
   }
 
   /** Runs `effect` once the current transaction is committed (never when it is rolled back); at once outside of one. */
@@ -93,4 +109,8 @@ export class Database implements OnApplicationShutdown {
       await runner.release();
     }
   }
+}
+
+function isRepeatable(error: unknown): boolean {
+  return error instanceof QueryFailedError && REPEATABLE.has(String((error.driverError as { code?: unknown }).code));
 }

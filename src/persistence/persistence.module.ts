@@ -2,8 +2,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { DatabaseLocation } from '../config/index.js';
 import { Clock, SystemClock } from './clock.js';
 import { Database } from './database.js';
+import { Leases } from './leases.js';
 import { openDatabase } from './open-database.js';
 import { Sequence } from './sequence.js';
+import { WakeupRelay } from './wakeup-relay.js';
 import { Wakeups } from './wakeups.js';
 
 @Module({})
@@ -15,10 +17,16 @@ export class PersistenceModule {
       providers: [
         { provide: Database, useFactory: () => openDatabase(location) },
         { provide: Clock, useClass: SystemClock },
+        {
+          provide: Wakeups,
+          inject: [Database],
+          useFactory: (database: Database) =>
+            new Wakeups(database, location.kind === 'postgres' ? new WakeupRelay(location.url) : undefined),
+        },
+        Leases,
         Sequence,
-        Wakeups,
       ],
-      exports: [Database, Clock, Sequence, Wakeups],
+      exports: [Database, Clock, Leases, Sequence, Wakeups],
     };
   }
 }

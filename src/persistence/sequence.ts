@@ -1,15 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from './clock.js';
+import { Database } from './database.js';
 
-/** Numbers that only grow, also over a restart: microseconds since the epoch, or one more than the last. */
+/**
+ * Numbers that only grow, also over a restart and over several processes: from the database's sequence on PostgreSQL (the clocks of
+ * two machines do not agree on an order); on SQLite microseconds since the epoch, or one more than the last.
+ */
 @Injectable()
 export class Sequence {
   private last = 0;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
 
-  next(): number {
-    this.last = Math.max(this.last + 1, this.clock.now() * 1000);
-    return this.last;
+  async next(): Promise<number> {
+    const [number] = await this.take(1);
+    if (number === undefined) throw new Error('the sequence gave no number');
+    return number;
+  }
+
+  /** The next numbers, in their order. */
+  async take(count: number): Promise<number[]> {
+    if (this.database.engine === 'postgres') {
+      const sql = `SELECT nextval('causeway_sequence') AS number FROM generate_series(1, $1)`;
+      const rows = await this.database.read.query<{ number: string }[]>(sql, [count]);
+      return rows.map(({ number }) => Number(number));
+    }
+    return Array.from({ length: count }, () => (this.last = Math.max(this.last + 1, this.clock.now() * 1000)));
   }
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Database } from './database.js';
+import { WakeupRelay } from './wakeup-relay.js';
 
 /** What a consumer can be woken for. The payload is a hint where to look: what is to be done stands in the database. */
 interface Topics {
@@ -12,21 +13,57 @@ interface Topics {
   inbox: string;
   /** deliveries wait for the mapping */
   delivery: string;
+  /** leases were given back by a process */
+  lease: string;
+  /** our signing keys have changed: the new key id */
+  keys: string;
 }
 
-/** Wakes the consumers of cursors and queues. A wake-up may be lost (a crash): every consumer also looks by itself now and then. */
+type Topic = keyof Topics;
+const TOPICS: ReadonlySet<string> = new Set<Topic>(['room', 'destination', 'inbox', 'delivery', 'lease', 'keys']);
+
+/**
+ * Wakes the consumers of cursors and queues, in this process and (PostgreSQL) in the others. A wake-up may be lost (a crash, a
+ * connection that breaks): every consumer also looks by itself now and then, and when `onMissed` tells it to.
+ */
 @Injectable()
-export class Wakeups {
+export class Wakeups implements OnApplicationShutdown {
   private readonly emitter = new EventEmitter().setMaxListeners(0);
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly relay?: WakeupRelay,
+  ) {
+    relay?.start({
+      woken: (topic, subject) => {
+        if (TOPICS.has(topic)) this.emitter.emit(topic, subject);
+      },
+      missed: () => {
+        this.emitter.emit(MISSED);
+      },
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.relay?.stop();
+  }
 
   /** Wakes the listeners once the current transaction is committed. */
-  wake<T extends keyof Topics>(topic: T, subject: Topics[T]): void {
-    this.database.afterCommit(() => this.emitter.emit(topic, subject));
+  wake<T extends Topic>(topic: T, subject: Topics[T]): void {
+    this.database.afterCommit(() => {
+      this.emitter.emit(topic, subject);
+      this.relay?.publish(topic, subject);
+    });
   }
 
-  on<T extends keyof Topics>(topic: T, listener: (subject: Topics[T]) => void): void {
+  on<T extends Topic>(topic: T, listener: (subject: Topics[T]) => void): void {
     this.emitter.on(topic, listener);
   }
+
+  /** Wake-ups of other processes may have been lost: look at everything. */
+  onMissed(listener: () => void): void {
+    this.emitter.on(MISSED, listener);
+  }
 }
+
+const MISSED = Symbol('missed');

@@ -31,9 +31,12 @@ export interface InboundPage {
 }
 
 export interface PlatformSink {
-  /** Where the stream was left; undefined at the very first start. */
+  /**
+   * Where the stream was left; undefined at the very first start. One gateway process at a time reads a stream: resolves when it
+   * is this one's turn. Rejects when the gateway stops.
+   */
   cursor(): Promise<string | undefined>;
-  /** Resolves once the page and its cursor are durable. */
+  /** Resolves once the page and its cursor are durable. When it rejects, ask for the cursor again. */
   accept(page: InboundPage): Promise<void>;
 }
 

@@ -38,7 +38,7 @@ forEachDatabase(({ createUrl }) => {
     const location = parseDatabaseUrl(await createUrl());
     if (location === undefined) throw new Error('the URL of the database is none');
     database = await openDatabase(location);
-    incidents = new Incidents(database, new Sequence(clock), clock);
+    incidents = new Incidents(database, new Sequence(database, clock), clock);
   });
 
   afterEach(() => database.onApplicationShutdown());

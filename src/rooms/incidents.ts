@@ -84,7 +84,7 @@ export class Incidents {
       const same = await manager.findOne(IncidentEntity, { where, order: { id: 'DESC' } });
       if (same === null) {
         const text = evidence === undefined ? null : evidenceText(evidence);
-        const id = this.sequence.next();
+        const id = await this.sequence.next();
         const row = { id, kind, server, roomId, eventId, detail, evidence: text, count: 1, at: now, lastAt: now };
         await manager.insert(IncidentEntity, row);
         const isOneOfMany = await this.makeRoom(manager, server, kind);

@@ -83,7 +83,7 @@ export class Participant {
         referenceId: algorithms.eventIdOf(lpdu),
         type: event.type,
         stateKey: event.stateKey ?? null,
-        sequence: this.sequence.next(),
+        sequence: await this.sequence.next(),
         state: 'pending',
         json: JSON.stringify(lpdu),
         refusal: null,
@@ -373,7 +373,7 @@ export class Participant {
 
   private async keep(roomId: RoomId, pdu: Pdu): Promise<void> {
     const version = (await this.reader.room(roomId))?.version;
-    await this.database.transaction((manager) =>
+    await this.database.transaction(async (manager) =>
       manager
         .createQueryBuilder()
         .insert()
@@ -381,7 +381,7 @@ export class Participant {
         .values({
           roomId,
           eventId: algorithmsOf(version).eventIdOf(pdu),
-          sequence: this.sequence.next(),
+          sequence: await this.sequence.next(),
           json: JSON.stringify(pdu),
         })
         .orIgnore()

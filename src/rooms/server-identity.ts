@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { type EntityManager, IsNull } from 'typeorm';
 import { SigningKeyEntity } from '../persistence/entities/index.js';
 import { type Database } from '../persistence/database.js';
+import type { Wakeups } from '../persistence/wakeups.js';
 import { type Clock } from '../persistence/clock.js';
 import {
   type KeyId,
@@ -32,6 +33,7 @@ export class ServerIdentity {
   private constructor(
     readonly serverName: ServerName,
     private readonly database: Database,
+    private readonly wakeups: Wakeups,
     private readonly clock: Clock,
     private readonly secret: string | undefined,
     private keys: Keys,
@@ -49,15 +51,22 @@ export class ServerIdentity {
   /** Reads the keys, making the first one when there is none. Throws when a sealed key does not open with `secret`. */
   static async load(
     database: Database,
+    wakeups: Wakeups,
     clock: Clock,
     serverName: ServerName,
     secret: string | undefined,
   ): Promise<ServerIdentity> {
     const keys = await database.transaction(async (manager) => {
+      await alone(database, manager);
       if (!(await manager.existsBy(SigningKeyEntity, { expiredAt: IsNull() }))) await makeKey(manager, clock, secret);
       return readKeys(manager, secret);
     });
-    return new ServerIdentity(serverName, database, clock, secret, keys);
+    return new ServerIdentity(serverName, database, wakeups, clock, secret, keys);
+  }
+
+  /** Takes the keys as they are now: another process on this database may have rotated them. */
+  async reload(): Promise<void> {
+    this.keys = await readKeys(this.database.read, this.secret);
   }
 
   /**
@@ -66,15 +75,22 @@ export class ServerIdentity {
    */
   async rotate(): Promise<KeyId> {
     return this.database.transaction(async (manager) => {
+      await alone(this.database, manager);
       await manager.update(SigningKeyEntity, { expiredAt: IsNull() }, { expiredAt: this.clock.now() });
       const { keyId } = await makeKey(manager, this.clock, this.secret);
       const keys = await readKeys(manager, this.secret);
       this.database.afterCommit(() => {
         this.keys = keys;
       });
+      this.wakeups.wake('keys', keyId);
       return keyId;
     });
   }
+}
+
+/** Two processes that start, or rotate, at the same time make one key after the other. */
+async function alone({ engine }: Database, manager: EntityManager): Promise<void> {
+  if (engine === 'postgres') await manager.query('LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE');
 }
 
 async function readKeys(manager: EntityManager, secret: string | undefined): Promise<Keys> {

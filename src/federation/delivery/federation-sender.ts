@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { failpoint } from '../../persistence/failpoint.js';
+import { type Lease, Leases } from '../../persistence/leases.js';
 import { Loops } from '../../persistence/loops.js';
 import { Tasks } from '../../persistence/tasks.js';
 import { Wakeups } from '../../persistence/wakeups.js';
@@ -17,13 +18,7 @@ const POLL_MS = 5_000;
 @Injectable()
 export class FederationSender implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FederationSender');
-  private readonly loops = new Loops<ServerName>(
-    (server) => this.run(server),
-    (server, error) => {
-      this.logger.error({ server, err: error }, 'sending stopped; it is tried again');
-      return POLL_MS;
-    },
-  );
+  private readonly loops: Loops<ServerName>;
   /** What fails here is looked for again by the poll. */
   private readonly background = new Tasks((error) => {
     this.logger.error({ err: error }, 'looking for what is to be sent failed');
@@ -31,12 +26,23 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   private poll: NodeJS.Timeout | undefined;
 
   constructor(
+    leases: Leases,
     private readonly client: FederationClient,
     private readonly destinations: Destinations,
     private readonly transactions: OutgoingTransactions,
     private readonly participant: Participant,
     private readonly wakeups: Wakeups,
-  ) {}
+  ) {
+    this.loops = new Loops<ServerName>(
+      leases,
+      'destination',
+      (server, lease) => this.run(server, lease),
+      (server, error) => {
+        this.logger.error({ server, err: error }, 'sending stopped; it is tried again');
+        return POLL_MS;
+      },
+    );
+  }
 
   onApplicationBootstrap(): void {
     this.wakeups.on('room', (roomId) => {
@@ -45,10 +51,13 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     this.wakeups.on('destination', (server) => {
       this.loops.start(server as ServerName);
     });
-    this.poll = setInterval(() => {
+    const lookForWork = (): void => {
       this.background.add(this.startWaiting());
-    }, POLL_MS);
-    this.background.add(this.startWaiting());
+    };
+    this.wakeups.on('lease', lookForWork);
+    this.wakeups.onMissed(lookForWork);
+    this.poll = setInterval(lookForWork, POLL_MS);
+    lookForWork();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -72,11 +81,11 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async run(server: ServerName): Promise<number | undefined> {
+  private async run(server: ServerName, lease: Lease): Promise<number | undefined> {
     while (!this.loops.stopped) {
       const wait = await this.destinations.waitFor(server);
       if (wait > 0) return wait;
-      const transaction = await this.transactions.next(server);
+      const transaction = await lease.transaction(() => this.transactions.next(server));
       if (transaction === undefined) return undefined;
       const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
@@ -84,7 +93,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       try {
         const answer = await this.client.send(server, { method: 'PUT', path, body: { text: transaction.body, value } });
         failpoint('sender.answered');
-        await this.transactions.settle(transaction, answer.value);
+        await lease.transaction(() => this.transactions.settle(transaction, answer.value));
         failpoint('sender.settled');
         await this.destinations.succeeded(server);
       } catch (error) {
@@ -92,8 +101,9 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
         const hubFailed = error instanceof RemoteRefusal && error.status === 500;
-        if (hubFailed && (await this.transactions.breakUp(transaction, error.message))) continue;
-        await this.destinations.failed(server, error);
+        if (hubFailed && (await lease.transaction(() => this.transactions.breakUp(transaction, error.message))))
+          continue;
+        await lease.transaction(() => this.destinations.failed(server, error));
       }
     }
     return undefined;

@@ -54,17 +54,18 @@ export class Transactions {
     const answer = await work();
     failpoint('edge.processed');
     const receivedAt = this.clock.now();
-    await this.database.transaction(async (manager) => {
-      await manager.upsert(
-        TransactionInEntity,
-        { ...key, answer: JSON.stringify(answer), receivedAt },
-        Object.keys(key),
-      );
-      if (++this.sinceClean < CLEAN_EVERY) return;
-      this.sinceClean = 0;
-      await manager.delete(TransactionInEntity, { receivedAt: LessThan(receivedAt - KEPT_MS) });
+    const kept = await this.database.transaction(async (manager) => {
+      if (++this.sinceClean >= CLEAN_EVERY) {
+        this.sinceClean = 0;
+        await manager.delete(TransactionInEntity, { receivedAt: LessThan(receivedAt - KEPT_MS) });
+      }
+      const row = { ...key, answer: JSON.stringify(answer), receivedAt };
+      await manager.createQueryBuilder().insert().into(TransactionInEntity).values(row).orIgnore().execute();
+      // Another process may have had the same request, and have answered first.
+      const first = await manager.findOneBy(TransactionInEntity, key);
+      return first === null ? answer : (JSON.parse(first.answer) as JsonValue);
     });
     failpoint('edge.kept');
-    return answer;
+    return kept;
   }
 }

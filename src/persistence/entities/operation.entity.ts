@@ -4,7 +4,8 @@ import { bigint, identifier, word } from '../columns.js';
 /** One holder of a resource across processes. The token grows with every change of holder (fencing). */
 @Entity('lease')
 export class LeaseEntity {
-  @PrimaryColumn(identifier)
+  /** `kind/key`; a key can be as long as a platform, a workspace and a channel, each percent-encoded. */
+  @PrimaryColumn({ type: 'varchar', length: 2_048 })
   resource!: string;
 
   @Column(identifier)

@@ -2,10 +2,12 @@ import { FirstSchema1795500000000 } from './1795500000000-first-schema.js';
 import { KnocksAndAliases1795900000000 } from './1795900000000-knocks-and-aliases.js';
 import { KeyAnswers1795910000000 } from './1795910000000-key-answers.js';
 import { IncidentEvidence1796010000000 } from './1796010000000-incident-evidence.js';
+import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
   KnocksAndAliases1795900000000,
   KeyAnswers1795910000000,
   IncidentEvidence1796010000000,
+  SeveralGateways1796030000000,
 ];
