@@ -12,6 +12,7 @@ import {
   type JsonDefects,
   type JsonValue,
   type Lpdu,
+  type ParsedJson,
   type Pdu,
   type RoomId,
   type ServerName,
@@ -24,7 +25,15 @@ import { Incidents } from './incidents.js';
 import { type NewEvent, stateNeededBy, templateOf } from './new-event.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { RemoteServers } from './remote-servers.js';
-import { type AppendJob, type AppendedEvent, type Outcome, RoomLog, insertEvents, writeState } from './room-log.js';
+import {
+  type AppendJob,
+  type AppendedEvent,
+  type Outcome,
+  type Refusal,
+  RoomLog,
+  insertEvents,
+  writeState,
+} from './room-log.js';
 import { RoomReader } from './room-reader.js';
 import { ServerIdentity } from './server-identity.js';
 
@@ -50,6 +59,8 @@ export class BadHubAnswer extends Error {}
 export class Participant {
   private readonly logger = new Logger('Participant');
   private readonly refusalListeners: RefusalListener[] = [];
+  /** Per room the first event after which its hub was seen to fork. */
+  private readonly forks = new Map<RoomId, EventId>();
 
   constructor(
     private readonly identity: ServerIdentity,
@@ -95,6 +106,22 @@ export class Participant {
     return { lpduHash };
   }
 
+  /** Why the hub would refuse an event, by the state that we know; undefined when it would not. */
+  async refusalOf(room: RoomEntity, event: NewEvent): Promise<Refusal | undefined> {
+    const template = templateOf(event, this.clock.now());
+    let refusal: Refusal | undefined;
+    await this.log.append(room.roomId, {
+      needs: stateNeededBy(template),
+      decide: ({ headEventId, state }) => {
+        const prevEvents = headEventId === null ? [] : [headEventId];
+        const verdict = algorithmsOf(room.version).checkAuthRules({ ...template, prev_events: prevEvents }, { state });
+        refusal = verdict.allowed ? undefined : { rule: verdict.rule, reason: verdict.reason };
+        return { kind: 'refuse', refusal: { rule: 'preview', reason: 'a preview is not appended' } };
+      },
+    });
+    return refusal;
+  }
+
   onRefused(listener: RefusalListener): void {
     this.refusalListeners.push(listener);
   }
@@ -110,6 +137,13 @@ export class Participant {
     if (row === null || row.state === 'refused') return;
     await manager.update(LpduOutEntity, { lpduHash }, { state: 'refused', refusal: reason });
     for (const listener of this.refusalListeners) await listener(manager, { lpduHash, roomId: row.roomId, reason });
+  }
+
+  /** Rooms whose hub forked since this was last asked, and from where on. */
+  takeForks(): [RoomId, EventId][] {
+    const forks = [...this.forks];
+    this.forks.clear();
+    return forks;
   }
 
   /** Whether a membership change of a user is on its way to the hub. */
@@ -339,6 +373,8 @@ export class Participant {
         return { kind: 'append', eventId, pdu };
       },
       settle: async () => {
+        const forked = prev !== undefined && observed.some(({ kind }) => kind === 'fork');
+        if (forked && !this.forks.has(room.roomId)) this.forks.set(room.roomId, prev);
         for (const { kind, detail } of observed) await this.incident(room, pdu, kind, detail);
       },
     };
@@ -349,19 +385,8 @@ export class Participant {
     let from = pdu.prev_events[0];
     let fetched = 0;
     while (from !== undefined && fetched < MAX_GAP_EVENTS) {
-      const answer = await this.remote.backfill(room.hubServer, room.roomId, from, BACKFILL_PAGE);
-      const body = isJsonObject(answer.value) ? answer.value : {};
-      const pdus = await this.accept(
-        room.version,
-        room.hubServer,
-        Array.isArray(body.pdus) ? body.pdus : [],
-        answer.defects,
-      );
-      const unknown: Pdu[] = [];
-      for (const each of pdus) {
-        if (each.room_id !== room.roomId) throw new BadHubAnswer(`${room.hubServer} sent an event of another room`);
-        if ((await this.reader.event(algorithmsOf(room.version).eventIdOf(each))) === undefined) unknown.push(each);
-      }
+      const pdus = await this.history(room, from);
+      const unknown = await this.unknownOf(room, pdus);
       if (unknown.length === 0) break;
       for (const each of unknown) await this.keep(room.roomId, each);
       fetched += unknown.length;
@@ -369,6 +394,38 @@ export class Participant {
       from = reachedUs ? undefined : unknown[0]?.prev_events[0];
     }
     if (fetched === 0) throw new BadHubAnswer(`${room.hubServer} does not give the events before ${pdu.type}`);
+  }
+
+  /** A page of the hub's log up to and including an event: verified, oldest first. */
+  async history(room: RoomEntity, upTo: EventId): Promise<Pdu[]> {
+    const answer = await this.remote.backfill(room.hubServer, room.roomId, upTo, BACKFILL_PAGE);
+    const pdus = await this.eventsOf(room, answer);
+    const [first] = pdus;
+    const newestFirst = first !== undefined && algorithmsOf(room.version).eventIdOf(first) === upTo;
+    return newestFirst ? pdus.reverse() : pdus;
+  }
+
+  /** The hub's state events, as it gives them; verified. */
+  async hubState(room: RoomEntity, at: EventId): Promise<Pdu[]> {
+    return this.eventsOf(room, await this.remote.state(room.hubServer, room.roomId, at));
+  }
+
+  /** Those that are not in our log. */
+  async unknownOf(room: RoomEntity, pdus: readonly Pdu[]): Promise<Pdu[]> {
+    const unknown: Pdu[] = [];
+    for (const pdu of pdus) {
+      if ((await this.reader.event(algorithmsOf(room.version).eventIdOf(pdu))) === undefined) unknown.push(pdu);
+    }
+    return unknown;
+  }
+
+  private async eventsOf(room: RoomEntity, { value, defects }: ParsedJson): Promise<Pdu[]> {
+    const given = isJsonObject(value) && Array.isArray(value.pdus) ? value.pdus : [];
+    const pdus = await this.accept(room.version, room.hubServer, given, defects);
+    if (pdus.some((pdu) => pdu.room_id !== room.roomId)) {
+      throw new BadHubAnswer(`${room.hubServer} sent an event of another room`);
+    }
+    return pdus;
   }
 
   private async keep(roomId: RoomId, pdu: Pdu): Promise<void> {

@@ -23,6 +23,11 @@ export class RemoteRefusal extends Error {
   ) {
     super(`${server} answered ${status} ${errcode}: ${message}`);
   }
+
+  /** Whether this is how a server answers at a path that it does not have: with no error of Matrix, or M_UNRECOGNIZED. */
+  get lacksEndpoint(): boolean {
+    return [404, 405].includes(this.status) && ['M_UNKNOWN', 'M_UNRECOGNIZED'].includes(this.errcode);
+  }
 }
 
 /** The other server gave no usable answer; what it did with the request is unknown. */
@@ -71,7 +76,13 @@ export abstract class RemoteServers {
   /** The invite as the other server signed it. */
   abstract sendInvite(server: ServerName, invite: InviteRequest, txnId: EventId): Promise<ParsedJson>;
 
-  /** At most `limit` events up to and including `from`, oldest first. */
+  /** An event of ours for a hub, outside of what is queued for it. Why the hub refused it; undefined when it did not. */
+  abstract sendLpdu(hub: ServerName, lpdu: Lpdu): Promise<string | undefined>;
+
+  /** State of a room before an event (LM-04 §GET state). */
+  abstract state(hub: ServerName, roomId: RoomId, at: EventId): Promise<ParsedJson>;
+
+  /** At most `limit` events up to and including `from`: oldest first by the draft, newest first from some hubs. */
   abstract backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson>;
 
   /** Where a room is by a name of its server; undefined when the answer makes no sense. */

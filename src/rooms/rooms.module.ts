@@ -1,4 +1,5 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { CatchUp } from './catch-up.js';
 import { Hub } from './hub.js';
 import { Incidents } from './incidents.js';
 import { Participant } from './participant.js';
@@ -11,6 +12,7 @@ import { RoomVisibility } from './room-visibility.js';
 import { Rooms } from './rooms.js';
 
 const PROVIDERS = [
+  CatchUp,
   Hub,
   Incidents,
   Participant,

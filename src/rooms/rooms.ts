@@ -20,7 +20,7 @@ import {
 import { Hub, type JoinRule } from './hub.js';
 import type { NewEvent } from './new-event.js';
 import { EventTooLarge, Participant } from './participant.js';
-import { RemoteServers } from './remote-servers.js';
+import { RemoteRefusal, RemoteServers } from './remote-servers.js';
 import { type AppendedEvent, type Outcome, type Refusal, RoomLog, UnknownRoom } from './room-log.js';
 import { RoomReader } from './room-reader.js';
 
@@ -135,6 +135,7 @@ export class Rooms implements OnModuleInit {
       if (sent.kind === 'refused') throw new RoomRefusal(sent.refusal);
       return;
     }
+    await this.checkBeforehand(room, event);
     const target = serverOfUser(userId);
     if (target === this.serverName || (await this.reader.hasJoinedUser(roomId, target))) {
       await this.change(event);
@@ -142,11 +143,13 @@ export class Rooms implements OnModuleInit {
     }
     const lpdu = this.participant.lpduFor(room.hubServer, event);
     const strippedState = await this.hub.strippedState(roomId);
-    await this.remote.sendInvite(
-      room.hubServer,
-      { event: lpdu, strippedState, roomVersion: room.version },
-      eventIdOf(lpdu),
-    );
+    const invite = { event: lpdu, strippedState, roomVersion: room.version };
+    try {
+      await this.remote.sendInvite(room.hubServer, invite, eventIdOf(lpdu));
+    } catch (error) {
+      if (!(error instanceof RemoteRefusal && (error.lacksEndpoint || isNoInviteForHubs(error)))) throw error;
+      await this.change(event);
+    }
   }
 
   /**
@@ -177,7 +180,7 @@ export class Rooms implements OnModuleInit {
     }
     const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
     if (invite === null) throw new UnknownRoom(roomId);
-    await this.handshake('leave', invite.hubServer, event);
+    await this.leaveFromOutside(invite.hubServer, event);
     await this.forgetInvite(roomId, userId);
   }
 
@@ -202,12 +205,12 @@ export class Rooms implements OnModuleInit {
 
   /** Removes a user from the room, or takes an invite or a ban back. Rejects with RoomRefusal. */
   kick(roomId: RoomId, userId: UserId, { sender = this.bot, reason }: Removal = {}): Promise<void> {
-    return this.change(memberEvent(roomId, sender, userId, 'leave', { reason }));
+    return this.remove(memberEvent(roomId, sender, userId, 'leave', { reason }));
   }
 
   /** Removes a user for good. Rejects with RoomRefusal. */
   ban(roomId: RoomId, userId: UserId, { sender = this.bot, reason }: Removal = {}): Promise<void> {
-    return this.change(memberEvent(roomId, sender, userId, 'ban', { reason }));
+    return this.remove(memberEvent(roomId, sender, userId, 'ban', { reason }));
   }
 
   /** Invites of our users to rooms that we are not in, and their knocks that wait for an answer. */
@@ -245,6 +248,29 @@ export class Rooms implements OnModuleInit {
     await this.remote.makeMember(membership, hub, event.roomId, event.sender);
     const lpdu = this.participant.lpduFor(hub, event);
     return this.remote.sendMember(membership, hub, lpdu, eventIdOf(lpdu));
+  }
+
+  /** A hub without make_leave is sent the event itself (LM-04 §Rejecting Invites and Leaves: “directly when it can”). */
+  private async leaveFromOutside(hub: ServerName, event: NewEvent): Promise<void> {
+    try {
+      await this.handshake('leave', hub, event);
+    } catch (error) {
+      if (!(error instanceof RemoteRefusal && error.lacksEndpoint)) throw error;
+      const reason = await this.remote.sendLpdu(hub, this.participant.lpduFor(hub, event));
+      if (reason !== undefined) throw new RoomRefusal({ rule: 'hub', reason });
+    }
+  }
+
+  private async remove(event: NewEvent): Promise<void> {
+    await this.checkBeforehand(await this.room(event.roomId), event);
+    return this.change(event);
+  }
+
+  /** Of another server's room: what the hub would refuse is refused here, to whoever asks for it, instead of later to nobody. */
+  private async checkBeforehand(room: RoomEntity, event: NewEvent): Promise<void> {
+    if (room.role !== 'participant' || room.standing !== 'joined') return;
+    const refusal = await this.participant.refusalOf(room, event);
+    if (refusal !== undefined) throw new RoomRefusal(refusal);
   }
 
   private async change(event: NewEvent): Promise<void> {
@@ -292,6 +318,9 @@ export function strippedText(state: JsonValue | undefined): string | undefined {
   const text = JSON.stringify(Array.isArray(state) ? state : []);
   return Buffer.byteLength(text) <= MAX_STRIPPED_BYTES ? text : undefined;
 }
+
+/** Some hubs take invites at this endpoint for themselves alone: their participants send the event. */
+const isNoInviteForHubs = ({ status, errcode }: RemoteRefusal): boolean => status === 400 && errcode === 'M_UNKNOWN';
 
 const NOTHING = Promise.resolve();
 const NOT_IN_ROOM: Refusal = { rule: 'membership', reason: 'we are not in this room any more' };

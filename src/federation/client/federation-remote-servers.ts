@@ -20,6 +20,7 @@ import {
   serverOfAlias,
 } from '../../protocol/index.js';
 import { type HandshakeMembership, type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
+import { failedPdus } from '../failed-pdus.js';
 import { FederationClient } from './federation-client.js';
 import { RemoteKeys } from './remote-keys.js';
 
@@ -75,6 +76,19 @@ export class FederationRemoteServers extends RemoteServers {
     const { event, strippedState, roomVersion } = invite;
     const body = { event, invite_room_state: strippedState, room_version: roomVersion };
     return this.post(server, federationPath('invite', txnId), body);
+  }
+
+  async sendLpdu(hub: ServerName, lpdu: Lpdu): Promise<string | undefined> {
+    const value = { pdus: [lpdu] };
+    const reference = eventIdOf(lpdu);
+    const path = federationPath('send', reference);
+    const answer = await this.client.send(hub, { method: 'PUT', path, body: { text: JSON.stringify(value), value } });
+    return failedPdus(answer.value).get(reference);
+  }
+
+  state(hub: ServerName, roomId: RoomId, at: EventId): Promise<ParsedJson> {
+    const path = `${federationPath('state', roomId)}?event_id=${encodeURIComponent(at)}`;
+    return this.client.send(hub, { method: 'GET', path });
   }
 
   backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson> {

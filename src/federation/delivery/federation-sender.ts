@@ -5,6 +5,7 @@ import { Loops } from '../../persistence/loops.js';
 import { Tasks } from '../../persistence/tasks.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import { type JsonValue, type RoomId, type ServerName, federationPath } from '../../protocol/index.js';
+import { CatchUp } from '../../rooms/catch-up.js';
 import { Participant } from '../../rooms/participant.js';
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { FederationClient } from '../client/federation-client.js';
@@ -31,6 +32,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     private readonly destinations: Destinations,
     private readonly transactions: OutgoingTransactions,
     private readonly participant: Participant,
+    private readonly catchUp: CatchUp,
     private readonly wakeups: Wakeups,
   ) {
     this.loops = new Loops<ServerName>(
@@ -74,6 +76,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
 
   private async startWaiting(): Promise<void> {
     for (const server of await this.transactions.waiting()) this.loops.start(server);
+    await this.catchUp.run();
     for (const roomId of await this.participant.roomsWithPending()) {
       await this.participant.applyPending(roomId).catch((error: unknown) => {
         this.logger.debug({ roomId, err: error }, 'the gap is not filled yet');
@@ -82,11 +85,16 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   }
 
   private async run(server: ServerName, lease: Lease): Promise<number | undefined> {
+    let gaveUp = false;
     while (!this.loops.stopped) {
       const wait = await this.destinations.waitFor(server);
       if (wait > 0) return wait;
       const transaction = await lease.transaction(() => this.transactions.next(server));
-      if (transaction === undefined) return undefined;
+      if (transaction === undefined) {
+        // It answers, and nothing waits any more: what it failed over was given up.
+        if (gaveUp) await this.destinations.succeeded(server);
+        return undefined;
+      }
       const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
       failpoint('sender.committed');
@@ -101,8 +109,8 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
         const hubFailed = error instanceof RemoteRefusal && error.status === 500;
-        if (hubFailed && (await lease.transaction(() => this.transactions.breakUp(transaction, error.message))))
-          continue;
+        gaveUp = hubFailed && (await lease.transaction(() => this.transactions.breakUp(transaction, error.message)));
+        if (gaveUp) continue;
         await lease.transaction(() => this.destinations.failed(server, error));
       }
     }

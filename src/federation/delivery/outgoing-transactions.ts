@@ -15,10 +15,10 @@ import {
   MAX_PDUS_PER_TRANSACTION,
   type RoomId,
   type ServerName,
-  isJsonObject,
 } from '../../protocol/index.js';
 import { Participant } from '../../rooms/participant.js';
 import { RoomReader } from '../../rooms/room-reader.js';
+import { failedPdus } from '../failed-pdus.js';
 
 /** What the answer to a transaction settles. */
 interface Settles {
@@ -93,14 +93,15 @@ export class OutgoingTransactions {
   async settle(transaction: TransactionOutEntity, answer: JsonValue): Promise<void> {
     const { server } = transaction;
     const { lpdus, cursors } = JSON.parse(transaction.settles) as Settles;
-    const failed = isJsonObject(answer) && isJsonObject(answer.failed_pdus) ? answer.failed_pdus : {};
+    const failed = failedPdus(answer);
     const refused = new Map(
-      lpdus.flatMap(({ lpduHash, referenceId }) =>
-        Object.hasOwn(failed, referenceId) ? [[lpduHash, reasonOf(failed[referenceId])] as const] : [],
-      ),
+      lpdus.flatMap(({ lpduHash, referenceId }) => {
+        const reason = failed.get(referenceId);
+        return reason === undefined ? [] : [[lpduHash, reason] as const];
+      }),
     );
-    if (Object.keys(failed).length > refused.size) {
-      this.logger.warn({ server, txnId: transaction.txnId, failed: Object.keys(failed) }, 'the server refused events');
+    if (failed.size > refused.size) {
+      this.logger.warn({ server, txnId: transaction.txnId, failed: [...failed.keys()] }, 'the server refused events');
     }
     await this.database.transaction(async (manager) => {
       await manager.delete(TransactionOutEntity, { server, txnId: transaction.txnId });
@@ -173,9 +174,4 @@ export class OutgoingTransactions {
     const lpduHash = In(lpdus.map((lpdu) => lpdu.lpduHash));
     return !(await this.database.read.existsBy(LpduOutEntity, { lpduHash, hubServer: server }));
   }
-}
-
-function reasonOf(failure: JsonValue | undefined): string {
-  const error = isJsonObject(failure) ? failure.error : undefined;
-  return typeof error === 'string' ? error.slice(0, MAX_REASON) : 'the hub refused it';
 }

@@ -126,7 +126,7 @@ export class MembershipController implements FederationController {
         const status = error.status >= 400 && error.status < 500 ? error.status : 400;
         throw new MatrixError(error.errcode as MatrixErrorCode, status, error.message);
       }
-      if (error instanceof RemoteUnavailable) throw new MatrixError('M_UNKNOWN', 400, error.message);
+      if (error instanceof RemoteUnavailable) throw new MatrixError('M_NOT_FOUND', 404, error.message);
       throw error;
     }
   }

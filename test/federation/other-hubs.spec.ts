@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LpduOutEntity } from '../../src/persistence/entities/index.js';
+import type { Pdu, RoomId, UserId } from '../../src/protocol/index.js';
+import { RoomRefusal } from '../../src/rooms/rooms.js';
+import { type TestGateway, startGateway, until } from '../support/gateway.js';
+import { type Answer, type Front, withHabits } from '../support/habits.js';
+import { type Peer, peerUrl, startPeer } from '../support/peer.js';
+
+/**
+ * Hubs that lack a part of the draft, or read it in another way, as the reference server does (docs/interoperability.md).
+ */
+const ACME = 'acme.example';
+let hub: Peer;
+let third: Peer;
+let front: Front;
+let acme: TestGateway;
+let habit: (request: { method: string; path: string }, answer: Answer) => Answer;
+
+interface PeerRoom {
+  roomId: RoomId;
+  timeline: Pdu[];
+  state(): Pdu[];
+  membership(userId: string): string;
+  member(userId: string, membership: string): Promise<unknown>;
+  invite(userId: string): Promise<unknown>;
+}
+
+const roomOf = (roomId: RoomId): PeerRoom => hub.rooms.get(roomId) as unknown as PeerRoom;
+
+async function invited(): Promise<PeerRoom> {
+  const room = roomOf((await hub.createRoom({ joinRule: 'invite' })).roomId);
+  await room.invite(acme.rooms.bot);
+  return room;
+}
+
+async function joined(): Promise<PeerRoom> {
+  const room = await invited();
+  await acme.rooms.join(room.roomId);
+  return room;
+}
+
+const texts = async (roomId: RoomId): Promise<unknown[]> =>
+  (await acme.reader.eventsAfter(roomId, -1, 1_000))
+    .filter(({ pdu, rejected }) => pdu.type === 'm.room.message' && !rejected)
+    .map(({ pdu }) => pdu.content.body);
+
+/** As servers answer at a path that they do not have. */
+const NO_SUCH_PATH = { status: 404, json: { errcode: 'M_UNRECOGNIZED', error: 'unrecognized' } };
+
+beforeEach(async () => {
+  habit = (_request, answer) => answer;
+  hub = await startPeer('hub.example');
+  third = await startPeer('third.example');
+  front = await withHabits(hub, (request, answer) => habit(request, answer));
+  acme = await startGateway(ACME, { 'hub.example': front.url, 'third.example': peerUrl(third) });
+  hub.peers[ACME] = acme.url;
+  hub.peers['third.example'] = peerUrl(third);
+  third.peers['hub.example'] = peerUrl(hub);
+  third.peers[ACME] = acme.url;
+});
+
+afterEach(async () => {
+  await acme.close();
+  await front.close();
+  await Promise.all([hub.close(), third.close()]);
+});
+
+describe('a hub that takes no invites for others at POST invite', () => {
+  it('is sent our invite of a third server’s user as an event of the room', async () => {
+    const room = await joined();
+    hub.faults.add('400@invite');
+    await acme.rooms.invite(room.roomId, third.user('carol') as UserId);
+    await until('the invite', () => room.membership(third.user('carol')) === 'invite');
+    await until(
+      'its echo',
+      async () => (await acme.reader.membership(room.roomId, third.user('carol') as UserId)) === 'invite',
+    );
+  });
+
+  it('is not sent an invite that it would refuse: whoever makes it is told so at once', async () => {
+    const room = await joined();
+    await room.member(third.user('carol'), 'ban');
+    await until(
+      'the ban',
+      async () => (await acme.reader.membership(room.roomId, third.user('carol') as UserId)) === 'ban',
+    );
+    const before = room.timeline.length;
+    await expect(acme.rooms.invite(room.roomId, third.user('carol') as UserId)).rejects.toThrow(RoomRefusal);
+    await expect(acme.rooms.kick(room.roomId, hub.user('peer') as UserId)).rejects.toThrow(RoomRefusal);
+    expect(room.timeline).toHaveLength(before);
+  });
+});
+
+describe('a hub without make_leave', () => {
+  it('is sent the rejection of an invite as an event', async () => {
+    const room = await invited();
+    habit = ({ path }, answer) => (path.includes('/make_leave/') ? NO_SUCH_PATH : answer);
+    await acme.rooms.leave(room.roomId);
+    expect(room.membership(acme.rooms.bot)).toBe('leave');
+    expect(await acme.rooms.invites()).toEqual([]);
+  });
+
+  it('may refuse it, and the invite stays', async () => {
+    const room = await invited();
+    habit = ({ path }, answer) => (path.includes('/make_leave/') ? NO_SUCH_PATH : answer);
+    hub.faults.add('refuse');
+    await expect(acme.rooms.leave(room.roomId)).rejects.toThrow('scripted');
+    expect(await acme.rooms.invites()).toHaveLength(1);
+  });
+});
+
+describe('a hub that does not tell a server of what removed its last user', () => {
+  /** The state of now, whatever event is asked for. */
+  const currentState = (room: PeerRoom) => {
+    habit = ({ path }, answer) =>
+      path.includes('/v1/state/') ? { status: 200, json: { auth_chain: [], pdus: room.state() } } : answer;
+  };
+  const standing = async (roomId: RoomId) => (await acme.reader.room(roomId))?.standing;
+
+  it('is asked after we left, and we have left', async () => {
+    const room = await joined();
+    currentState(room);
+    hub.peers[ACME] = 'http://127.0.0.1:9'; // its events do not reach us
+    await acme.rooms.leave(room.roomId);
+    await until('that we have left', async () => (await standing(room.roomId)) === 'left', 30_000);
+    expect(await acme.reader.membership(room.roomId, acme.rooms.bot)).toBe('leave');
+    expect(await acme.database.read.count(LpduOutEntity)).toBe(0);
+  }, 40_000);
+
+  it('is asked after it refused what we said, and we know that we were kicked', async () => {
+    const room = await joined();
+    currentState(room);
+    hub.peers[ACME] = 'http://127.0.0.1:9';
+    await room.member(acme.rooms.bot, 'leave');
+    await acme.rooms.send({
+      roomId: room.roomId,
+      sender: acme.rooms.bot,
+      type: 'm.room.message',
+      content: { body: 'hm' },
+    });
+    await until('that we have left', async () => (await standing(room.roomId)) === 'left', 30_000);
+    expect(await acme.reader.membership(room.roomId, acme.rooms.bot)).toBe('leave');
+  }, 40_000);
+});
+
+describe('a hub that answers backfill with the newest first, ten at a time', () => {
+  const TEN = 10;
+  beforeEach(() => {
+    habit = ({ path }, answer) => {
+      if (!path.includes('/backfill/') || !Array.isArray(answer.json.pdus)) return answer;
+      return { status: 200, json: { pdus: answer.json.pdus.slice(-TEN).reverse() } };
+    };
+  });
+
+  it('fills a long gap, in order and without asking for the same again', async () => {
+    const room = await joined();
+    hub.faults.add('omit:1-55');
+    const all = Array.from({ length: 60 }, (_, n) => `m${String(n)}`);
+    for (const body of all) await hub.say(room.roomId, body);
+    await until('all', async () => (await texts(room.roomId)).length >= all.length, 20_000);
+    expect(await texts(room.roomId)).toEqual(all);
+    const asked = hub.requests.filter(({ path }) => path?.includes('/backfill/')).length;
+    expect(asked).toBeLessThan(15);
+  });
+
+  it('gives what it lost between the branches of a fork', async () => {
+    const room = await joined();
+    await hub.say(room.roomId, 'before');
+    // All three follow the same event, so that nothing of what comes later shows the gap.
+    hub.faults.add('fork:2-3', 'omit:2');
+    for (const body of ['one', 'lost', 'other', 'after']) await hub.say(room.roomId, body);
+    await until('the lost one', async () => (await texts(room.roomId)).includes('lost'), 20_000);
+    expect((await texts(room.roomId)).sort()).toEqual(['after', 'before', 'lost', 'one', 'other']);
+  }, 30_000);
+});
