@@ -67,6 +67,7 @@ describe('the configuration', () => {
     expect(peers.get('globex.example')?.href).toBe('https://127.0.0.1:8448/');
   });
 
+  // proves LM-04/server-names/3
   it.each([
     [{ CAUSEWAY_SERVER_NAME: undefined }, /^SERVER_NAME must be a host name.*, and it is not set\.$/],
     [{ CAUSEWAY_SERVER_NAME: '10.0.0.1' }, /^SERVER_NAME must be a host name/],

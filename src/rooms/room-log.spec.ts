@@ -82,6 +82,7 @@ forEachDatabase(({ name: engine, createUrl }) => {
   });
 
   describe('the room log', () => {
+    // proves profile/handshakes/9
     it('is one chain without gaps when all of its gateways append to it at once', async () => {
       // SQLite belongs to one process; its connections would wait for each other within this one.
       const gateways = await Promise.all(engine === 'sqlite' ? [gateway()] : [gateway(), gateway(), gateway()]);

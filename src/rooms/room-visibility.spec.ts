@@ -32,6 +32,7 @@ function eventOf(type: string, value: string): Pdu {
 
 const say = ['message', 'hello'] as const;
 
+// proves LM-04/calc-event-visibility/1
 describe('what a server sees of a room', () => {
   it('is everything once it has joined (shared, the default)', () => {
     expect(seen([say, ['bob', 'join'], say])).toBe('WWW');

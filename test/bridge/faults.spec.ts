@@ -140,6 +140,7 @@ forEachDatabase(({ createUrl }) => {
     });
     const sink = (): PlatformSink => acme.gateway.app.get(Inbox).sinkFor('http', 'acme');
 
+    // proves LM-04/user-id/3
     it('the same page twice is one set of messages, by a user whose name fits the grammar', async () => {
       await Promise.all([sink().accept(page('a', 'b')), sink().accept(page('a', 'b'))]);
       await sink().accept(page('b', 'c'));

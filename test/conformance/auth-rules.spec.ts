@@ -12,6 +12,8 @@ interface AuthCase {
 const { cases, room_version: roomVersion } = vectors<Cases<AuthCase> & { room_version: string }>('auth-rules.json');
 
 describe('authorization rules', () => {
+  // proves LM-04/auth-rules-algorithm/3, 5, 6, 7, 8, 9, 10, 11; LM-04/calc-power-levels/1; LM-04/ev-create/1, 2, 3
+  // proves LM-04/ev-member/1; profile/events/14, 16, 17
   it.each(cases)('$id: $expect by $rule', ({ state, event, expect: expected, rule }) => {
     const byKey = new Map(
       state.map((entry) => [`${entry.type} ${entry.state_key}`, { eventId: entry.event_id, event: entry }]),

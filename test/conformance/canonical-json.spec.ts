@@ -24,6 +24,7 @@ describe('canonical JSON vectors', () => {
     vectors<Cases<{ input: string; canonical: string | null; profile: 'same' | 'refuse' | 'either' }>>(
       'canonical-json.json',
     );
+  // proves LM-04/canonical-json/1; profile/events/7, 8
   it.each(cases)('$id', ({ input, canonical, profile }) => {
     // A defect is known of objects and arrays, as events are; a bare value is wrapped.
     const whole = /^\s*[[{]/.test(input) ? input : `[${input}]`;
@@ -35,6 +36,7 @@ describe('canonical JSON vectors', () => {
 
 describe('RFC 8785 test data', () => {
   const names = readdirSync(sharedPath('vectors/jcs/input')).map((file) => file.replace('.json', ''));
+  // proves LM-04/canonical-json/1; profile/events/8
   it.each(names)('%s is the same to the byte', (name) => {
     const parsed = parseJson(Buffer.from(sharedText(`vectors/jcs/input/${name}.json`)));
     const hex = Buffer.from(canonicalJsonLoose(parsed.ok ? parsed.value.value : null)).toString('hex');
@@ -60,6 +62,7 @@ describe('base64 vectors', () => {
     also_decodes: string[];
     rejects: string[];
   }
+  // proves LM-04/unpadded-base64/1
   it.each(vectors<Cases<Base64Case>>('base64.json').cases)(
     '$id',
     ({ hex, standard, urlsafe, also_decodes, rejects }) => {

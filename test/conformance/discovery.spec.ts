@@ -18,6 +18,7 @@ interface Case {
 const { cases } = vectors<Cases<Case>>('discovery.json');
 
 describe('discovery (vectors/discovery.json)', () => {
+  // proves LM-04/resolve-domain/1; LM-04/server-names/2
   it.each(cases)('$id', async ({ server_name: name, well_known: wellKnown, srv, expect: expected, strict }) => {
     const server = parseServerName(name);
     if (expected.refuse) {

@@ -5,6 +5,7 @@ import { type Cases, vectors } from './vectors.js';
 describe('server names', () => {
   const { cases } =
     vectors<Cases<{ value: string; valid: boolean; host: string | null; port: number | null }>>('server-names.json');
+  // proves LM-04/server-names/1, 3
   it.each(cases)('$id: $value', ({ value, valid, host, port }) => {
     const name = protocol.parseServerName(value);
     expect(name !== undefined).toBe(valid);
@@ -23,6 +24,7 @@ describe('identifiers', () => {
     key_id: protocol.parseKeyId,
     key: protocol.parseKeyId,
   };
+  // proves LM-04/room-id/1; LM-04/user-id/1, 3
   it.each(vectors<Cases<{ kind: string; value: string; valid: boolean }>>('identifiers.json').cases)(
     '$id: $value',
     ({ kind, value, valid }) => {

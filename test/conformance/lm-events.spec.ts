@@ -38,6 +38,8 @@ function signingKey(server: ServerName, keyId: KeyId): protocol.SigningKey {
 }
 
 describe('Linearized Matrix events, step by step', () => {
+  // proves LM-04/content-hashes/1; LM-04/pdu/12; LM-04/receiving-events/3; LM-04/redactions/1
+  // proves LM-04/reference-hashes/1; LM-04/signing-events/1; profile/events/2, 3, 4, 6, 9
   it.each(cases)('$id', ({ lpdu, pdu, signatures }) => {
     if (lpdu !== null) {
       expect(protocol.canonicalJson(protocol.omit(lpdu.input, 'signatures', 'hashes'))).toBe(lpdu.hash_canonical);
@@ -66,6 +68,7 @@ describe('Linearized Matrix events, step by step', () => {
     else expect(found).toBeUndefined();
   });
 
+  // proves LM-04/receiving-events/1
   it.each(cases.filter(({ lpdu }) => lpdu !== null))(
     '$id is what our hub makes of the LPDU',
     ({ lpdu, pdu, signatures }) => {

@@ -22,6 +22,7 @@ interface SigningCase {
 }
 
 describe('object signing vectors', () => {
+  // proves LM-04/checking-signatures/1; LM-04/receiving-events/4; LM-04/signing/1; LM-04/signing-objects/1
   it.each(vectors<Cases<SigningCase>>('object-signing.json').cases)('$id', (vector) => {
     if (vector.kind === 'sign') {
       const key = createSigningKey(vector.key_id, decodeBase64(vector.seed ?? '') ?? new Uint8Array());

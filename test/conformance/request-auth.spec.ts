@@ -34,6 +34,7 @@ const fields = (header: string | undefined): Record<string, unknown> => {
 };
 
 describe('X-Matrix vectors', () => {
+  // proves LM-04/transport-auth/1; profile/requests/1, 2, 3
   it.each(vectors<Cases<RequestCase>>('request-auth.json').cases)('$id', ({ kind, input, expect: expected }) => {
     const body = input.content ?? undefined;
     switch (kind) {

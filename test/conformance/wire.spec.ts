@@ -38,6 +38,7 @@ function eventsIn(value: JsonValue | undefined): JsonObject[] {
 }
 
 describe('what other implementations sent', () => {
+  // proves profile/requests/1
   it.each(exchanges.filter(({ authorization }) => authorization !== null))('$file $id is authenticated', (exchange) => {
     const header = protocol.parseXMatrix(exchange.authorization ?? '');
     if (!header.ok) throw new Error(header.error);
@@ -53,6 +54,7 @@ describe('what other implementations sent', () => {
       event,
     })),
   );
+  // proves LM-04/receiving-events/3; profile/events/5
   it.each(events)('the event $name verifies', ({ event }) => {
     const lpdu = event.prev_events === undefined;
     const parsed = lpdu ? protocol.parseLpdu(event) : protocol.parsePdu(event);

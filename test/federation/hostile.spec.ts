@@ -72,6 +72,8 @@ function rawRequest(
 }
 
 describe('an event that is not right', () => {
+  // proves LM-04/api-send-txn/9, 11; LM-04/auth-rules-algorithm/1, 2; LM-04/lpdu/1; LM-04/pdu/2, 3, 6, 11
+  // proves LM-04/receiving-events/2, 3; profile/endpoints/3; profile/events/1, 10, 11, 12
   it.each([
     ['with a wrong signature', () => message({}, { 'bad-signature': true }), /no good signature of peer\.example/],
     ['with a wrong hash', () => message({}, { 'bad-hash': true }), /hash/],
@@ -94,6 +96,7 @@ describe('an event that is not right', () => {
     expect(await logLength()).toBe(before + 2);
   });
 
+  // proves LM-04/api-send-txn/10; profile/events/18
   it('with a float in it is refused alone', async () => {
     const good = message();
     const bad = message({ content: { body: 'x', n: 1.5 } });
@@ -102,6 +105,7 @@ describe('an event that is not right', () => {
     expect(Object.keys(answer.json?.failed_pdus as object)).toEqual([await idOf(bad)]);
   });
 
+  // proves LM-04/room-versions/6
   it.each([[null], [1], ['text'], [[]], [{}], [{ room_id: 5 }]])('that is %j is refused alone', async (nothing) => {
     const answer = await peer.send(ACME, [message(), nothing]);
     expect(answer.status).toBe(200);
@@ -116,6 +120,7 @@ describe('an event that is not right', () => {
     expect(await logLength()).toBe(before + 1);
   });
 
+  // proves LM-04/api-send-txn/8; LM-04/txn-ids/2
   it('is answered the same when its transaction is repeated, and processed once', async () => {
     const before = await logLength();
     const pdus = [message(), message({}, { 'bad-signature': true })];
@@ -129,6 +134,7 @@ describe('a transaction that is not right', () => {
   const send = (body: unknown, raw?: string): Promise<PeerAnswer> =>
     peer.request('PUT', ACME, peer.path('send', `t${String(Math.random())}`), body, raw === undefined ? {} : { raw });
 
+  // proves LM-04/api-send-txn/2; LM-04/malformed-requests/2
   it.each([
     ['no object', []],
     ['without pdus', {}],
@@ -139,6 +145,7 @@ describe('a transaction that is not right', () => {
     expect(await send(body)).toMatchObject({ status: 400, json: { errcode: 'M_BAD_JSON' } });
   });
 
+  // proves LM-04/malformed-requests/1
   it.each([['{"pdus":['], ['not json'], ['{"pdus":[]}x'], ['\u0000'], ['['.repeat(100_000)]])(
     'of garbage %#: M_NOT_JSON',
     async (raw) => {
@@ -151,6 +158,7 @@ describe('a transaction that is not right', () => {
     expect(await send({ pdus: [], edus: [] }, raw)).toMatchObject({ status: 400, json: { errcode: 'M_BAD_JSON' } });
   });
 
+  // proves LM-04/transport-errors/1
   it('larger than any transaction: M_TOO_LARGE', async () => {
     const raw = `{"pdus":[],"x":"${'x'.repeat(9_000_000)}"}`;
     expect(await send({}, raw)).toMatchObject({ status: 413, json: { errcode: 'M_TOO_LARGE' } });
@@ -176,6 +184,7 @@ describe('a request that is not authenticated', () => {
       .map(([name, value]) => `${name}="${value}"`)
       .join(',')}`;
 
+  // proves LM-04/transport-auth/5, 6; profile/requests/3
   it.each([
     ['no header', () => ({})],
     ['another scheme', () => ({ authorization: 'Bearer x' })],
@@ -190,6 +199,7 @@ describe('a request that is not authenticated', () => {
     expect(await rawRequest('GET', path(), headers())).toMatchObject({ status: 401, json: { errcode: 'M_FORBIDDEN' } });
   });
 
+  // proves LM-04/transport-auth/5; profile/requests/4
   it('has two headers, of which one does not verify: 401', async () => {
     const good = (peer as unknown as { authHeader(...args: string[]): string }).authHeader('GET', path(), ACME);
     expect(await rawRequest('GET', path(), { authorization: [good] })).toMatchObject({ status: 404 });
@@ -201,6 +211,7 @@ describe('a request that is not authenticated', () => {
     expect(answer).toMatchObject({ status: 403, json: { errcode: 'M_FORBIDDEN' } });
   });
 
+  // proves LM-04/transport-auth/1
   it('was signed for another path or body: 401', async () => {
     const good = (peer as unknown as { authHeader(...args: unknown[]): string }).authHeader('GET', path(), ACME);
     const elsewhere = await rawRequest('GET', peer.path('event', '$other'), { authorization: good });
@@ -209,6 +220,7 @@ describe('a request that is not authenticated', () => {
 });
 
 describe('a request for what is not there', () => {
+  // proves LM-04/transport-requests-responses/4; LM-04/unknown-endpoints/1; profile/endpoints/6; profile/requests/7
   it.each([
     ['GET', '/', 404],
     ['GET', '/_matrix/federation/v9/send/1', 404],
@@ -225,6 +237,7 @@ describe('a request for what is not there', () => {
     expect(answer.json).toMatchObject({ errcode: expect.any(String) as string, error: expect.any(String) as string });
   });
 
+  // proves LM-04/api-make-join/3; LM-04/transport-errors/1
   it.each([
     [
       'make_join',
@@ -265,6 +278,7 @@ describe('a request for what is not there', () => {
     expect(answer).toMatchObject({ status, json: { errcode } });
   });
 
+  // proves LM-04/malformed-requests/2
   it.each(['send_join', 'send_leave', 'invite'])('%s with a body that is no event: 400', async (endpoint) => {
     for (const body of [
       {},

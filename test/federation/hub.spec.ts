@@ -38,6 +38,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('as hub', () => {
+    // proves LM-04/receiving-events/1
     it('invites a user of another server, takes its join and carries messages both ways in one order', async () => {
       const roomId = await sharedRoom();
       await say(roomId, 'from the hub');
@@ -51,6 +52,7 @@ forEachDatabase(({ createUrl }) => {
       expect(peer.problems).toEqual([]);
     });
 
+    // proves profile/handshakes/9
     it('keeps one chain while both sides write at once, and loses nothing', async () => {
       const roomId = await sharedRoom();
       await Promise.all(
@@ -72,6 +74,7 @@ forEachDatabase(({ createUrl }) => {
       expect(peer.problems).toEqual([]);
     });
 
+    // proves LM-04/api-send-txn/1, 5; profile/handshakes/4
     it('repeats the same transaction until it is answered: nothing is lost and nothing comes twice', async () => {
       const roomId = await sharedRoom();
       peer.faults.add('drop-answer:1');
@@ -85,6 +88,7 @@ forEachDatabase(({ createUrl }) => {
       expect(peer.problems).toEqual([]);
     });
 
+    // proves LM-04/backfill/5; LM-04/calc-event-visibility/1
     it('serves redacted what was said before somebody joined, where only joined ones may read', async () => {
       const roomId = await acme.rooms.create({ joinRule: 'public' });
       const visibility = { type: 'm.room.history_visibility', stateKey: '', content: { history_visibility: 'joined' } };
@@ -102,6 +106,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await Promise.all(pdus.map((pdu) => idOf(pdu)))).toEqual(log.map(({ eventId }) => eventId));
     });
 
+    // proves LM-04/api-get-state/4; LM-04/backfill/1; LM-04/event/3; profile/endpoints/7
     it('serves the log to who is in the room, and to nobody else', async () => {
       const roomId = await sharedRoom();
       await say(roomId, 'secret');

@@ -102,6 +102,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('a request of a server', () => {
+    // proves LM-04/transport-get-server-keys/1
     it('counts when a current key signed it', async () => {
       odd.publish([aKey('a', '1'), aKey('b', '2')]);
       expect(await statusBy(aKey('a', '1'))).toBe(404);
@@ -109,6 +110,7 @@ forEachDatabase(({ createUrl }) => {
       expect(odd.asked).toBe(1);
     });
 
+    // proves LM-04/api-self-key/2, 9; LM-04/transport-auth/3
     it.each<[string, () => void]>([
       ['is only in old_verify_keys', () => odd.publish([aKey('new', '2')], { oldKeys: [old(Date.now() + HOUR_MS)] })],
       ['is no longer valid', () => odd.publish([aKey('a', '1')], { validUntilTs: Date.now() - 1 })],
@@ -122,6 +124,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await statusBy(aKey('a', '1'))).toBe(401);
     });
 
+    // proves LM-04/api-self-key/6; profile/requests/5
     it('with an unknown key makes us ask once, and again only after a minute', async () => {
       odd.publish([aKey('a', '1')]);
       expect(await statusBy(aKey('b', '2'))).toBe(401);
@@ -144,6 +147,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await incidents()).toEqual([`key_swap ${ODD}`]);
     });
 
+    // proves LM-04/transport-keys-validity/1
     it('is still refused after a week, whatever validity the server claims', async () => {
       odd.publish([aKey('a', '1')], { validUntilTs: Date.now() + 1_000 * 24 * HOUR_MS });
       expect(await statusBy(aKey('a', '1'))).toBe(404);
@@ -154,6 +158,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('a rotation of our key', () => {
+    // proves LM-04/api-self-key/1
     it('keeps old events good: who joins after it verifies what was signed before it, and takes what comes', async () => {
       const [hub, participant] = await startNeighbours('hub.example', 'participant.example');
       const roomId = await hub.rooms.create({ joinRule: 'public' });
@@ -211,6 +216,7 @@ forEachDatabase(({ createUrl }) => {
       return verifyKey !== undefined && verifyObject(object, server, new Map([[key.keyId, verifyKey]]));
     };
 
+    // proves LM-04/api-notary-query/1; LM-04/api-self-key/7
     it('gives another server’s keys as they were published, signed by it and by us, also when it is gone', async () => {
       odd.publish([aKey('a', '1')]);
       for (let n = 0; n < 2; n++) {
@@ -227,6 +233,7 @@ forEachDatabase(({ createUrl }) => {
       expect((await query(`/${ODD}?minimum_valid_until_ts=${String(Date.now() + 3 * 24 * HOUR_MS)}`)).keys).toEqual([]);
     });
 
+    // proves LM-04/api-self-key/8
     it('keeps the keys that a server had before', async () => {
       odd.publish([aKey('a', '1')]);
       await query(`/${ODD}`);
@@ -241,6 +248,7 @@ forEachDatabase(({ createUrl }) => {
       ).toEqual(['ed25519:a', 'ed25519:b']);
     });
 
+    // proves LM-04/api-notary-query-bulk/1, 2
     it('answers for several at once: ourselves, others, and nothing for who is unknown, denied or no server', async () => {
       odd.publish([aKey('a', '1')]);
       const wanted = { [ACME]: {}, [ODD]: {}, 'gone.invalid': {}, 'denied.example': {}, '10.0.0.1': {} };

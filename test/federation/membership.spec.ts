@@ -52,6 +52,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('our room, of another server’s user', () => {
+    // proves LM-04/api-send-knock/1; LM-04/stripped-state/2
     it('takes a knock, and lets the knocker in by an invite', async () => {
       const roomId = await acme.rooms.create({ joinRule: 'knock', name: 'Fair' });
       const answer = await peer.knock(ACME, roomId, member('bob'), 'We met at the fair');
@@ -87,6 +88,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await memberships(roomId)(member('carol'))).toBe('leave');
     });
 
+    // proves LM-04/auth-rules-algorithm/9; profile/endpoints/5
     it('refuses a knock where the room takes none, of a banned user, and of another server’s', async () => {
       const closed = await acme.rooms.create({ joinRule: 'invite' });
       const open = await acme.rooms.create({ joinRule: 'knock' });
@@ -110,6 +112,7 @@ forEachDatabase(({ createUrl }) => {
       });
     });
 
+    // proves LM-04/transport-send-events/1; profile/handshakes/8
     it('kicks and bans: the server hears of it, sees nothing after it, and a banned user stays out', async () => {
       const roomId = await acme.rooms.create({ joinRule: 'public' });
       await peer.join(ACME, roomId, member('bob'));
@@ -128,6 +131,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('another server’s room, of our user', () => {
+    // proves LM-04/transport-knocks/1
     it('takes our knock; its invite is the answer, and lets us join', async () => {
       const room = await peerRoom('knock');
       await acme.rooms.knock(room.roomId, { reason: 'We met at the fair' });
@@ -141,6 +145,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await acme.rooms.invites()).toEqual([]);
     });
 
+    // proves LM-04/transport-leaves/1
     it('lets us take a knock back, and reject an invite', async () => {
       const room = await peerRoom('knock');
       await acme.rooms.knock(room.roomId);
@@ -172,6 +177,7 @@ forEachDatabase(({ createUrl }) => {
       await until('the invite is gone', async () => (await acme.rooms.invites()).length === 0);
     });
 
+    // proves profile/handshakes/12
     it('removes our last user: the room is left, and an invite brings us back', async () => {
       const room = await peerRoom('invite');
       await room.invite(acme.rooms.bot);

@@ -55,6 +55,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('as participant', () => {
+    // proves LM-04/lpdu/1, 2; LM-04/transport-joins/1; profile/events/1
     it('keeps an invite, joins by the handshake, and carries messages both ways', async () => {
       const roomId = await invited();
       expect(await acme.rooms.invites()).toMatchObject([{ roomId, userId: acme.rooms.bot, hubServer: 'hub.example' }]);
@@ -68,6 +69,7 @@ forEachDatabase(({ createUrl }) => {
       expect(hub.problems).toEqual([]);
     });
 
+    // proves profile/handshakes/3
     it('joins when the hub pushes events before it has answered send_join', async () => {
       const roomId = await invited();
       hub.faults.add('delay=800:1@send_join');
@@ -95,6 +97,7 @@ forEachDatabase(({ createUrl }) => {
       expect(hub.problems).toEqual([]);
     });
 
+    // proves profile/handshakes/10
     it('fills a gap from the hub before it applies what comes after it', async () => {
       const roomId = await joined();
       hub.faults.add('omit:2');
@@ -111,6 +114,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await texts(roomId)).toEqual(['one', 'two', 'three']);
     });
 
+    // proves LM-04/receiving-events/3
     it('does not take a message with a wrong signature, and one with a wrong hash only redacted', async () => {
       const roomId = await joined();
       hub.faults.add('bad-signature:1');
@@ -121,6 +125,7 @@ forEachDatabase(({ createUrl }) => {
       expect(kinds).toContain('bad_signature');
     });
 
+    // proves profile/handshakes/11
     it('records a hub that forks its chain, and takes its events in the order of arrival', async () => {
       const roomId = await joined();
       hub.faults.add('fork:2');
@@ -146,6 +151,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await texts(roomId)).toEqual(['welcome']);
     });
 
+    // proves profile/handshakes/7
     it('gives up an LPDU over which the hub fails again and again, and no other', async () => {
       const roomId = await joined();
       const refused: string[] = [];
@@ -163,6 +169,7 @@ forEachDatabase(({ createUrl }) => {
       expect(refused[0]).toMatch(/500/);
     }, 60_000);
 
+    // proves profile/handshakes/13
     it('keeps what it could not send while the hub was away, in order, over a restart', async () => {
       const roomId = await joined();
       hub.faults.add('503:1-3');
@@ -183,6 +190,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await texts(roomId)).toEqual(Array.from({ length: 10 }, (_, n) => `m${String(n)}`));
     });
 
+    // proves profile/handshakes/6
     it('does not append twice when the answer to its transaction was lost', async () => {
       const roomId = await joined();
       hub.faults.add('drop-answer:1');
@@ -192,6 +200,7 @@ forEachDatabase(({ createUrl }) => {
       expect(await texts(roomId)).toEqual(['once', 'after']);
     });
 
+    // proves LM-04/receiving-events/3
     it('refuses an invite that the hub did not sign', async () => {
       const liar = await startPeer('liar.example');
       await acme.close();

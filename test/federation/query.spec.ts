@@ -34,6 +34,7 @@ afterAll(async () => {
 });
 
 describe('a profile', () => {
+  // proves profile/endpoints/7
   it('is shown to a server in a room with the user, and to no other', async () => {
     const user = { id: 'u1', username: 'ada', displayName: 'Ada Lovelace' };
     const userId = await acme.app.get(UserMappings).ensure({ platform: 'http', workspace: 'acme' }, user);
@@ -61,6 +62,7 @@ describe('a profile', () => {
 });
 
 describe('a room alias', () => {
+  // proves profile/endpoints/7
   it('leads other servers to the room, until it is removed', async () => {
     const aliases = acme.app.get(RoomAliases);
     const fair = alias('#Messe+Fair:acme.example');
@@ -92,6 +94,7 @@ describe('a room alias', () => {
 });
 
 describe('EDUs', () => {
+  // proves profile/handshakes/14
   it('of whatever kind do no harm, and those of others’ users are told apart', async () => {
     const edus = [
       { type: 'm.custom', sender: peer.user('peer'), content: {} },

@@ -68,6 +68,7 @@ const redirect =
   };
 
 describe('.well-known', () => {
+  // proves LM-04/wellknown/2
   it('is read whatever its type says, with the life that its headers give it', async () => {
     answer = (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=7' });
@@ -79,6 +80,7 @@ describe('.well-known', () => {
     expect(requests).toEqual([`a.example:${String(port)}/.well-known/matrix/server`]);
   });
 
+  // proves LM-04/wellknown/1
   it('follows redirects, and stops when they go round in circles', async () => {
     answer = (request, response) => {
       if (request.url === '/there') response.end('{}');
@@ -158,6 +160,7 @@ describe('a request of ours', () => {
     }
   };
 
+  // proves LM-04/resolve-domain/2, 3
   it('goes to a server with the certificate of its name, and to no other', async () => {
     answer = (_request, response) => response.end('{"ok":true}');
     const url = `https://127.0.0.1:${String(port)}`;

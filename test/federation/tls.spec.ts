@@ -62,6 +62,7 @@ afterAll(async () => {
 });
 
 describe('the listener for other servers', () => {
+  // proves LM-04/transport/1; profile/requests/6
   it('answers over HTTP/1.1 and, where the client offers it, over HTTP/2', async () => {
     expect(await status(authorities[0])).toBe(200);
     const session = http2.connect(`https://127.0.0.1:${String(port)}`, trusted(authorities[0]));
@@ -74,6 +75,7 @@ describe('the listener for other servers', () => {
     session.close();
   });
 
+  // proves LM-04/transport/1; profile/requests/6
   it('speaks TLS 1.3 and nothing older', async () => {
     const socket = await handshake(authorities[0]);
     expect(socket.getProtocol()).toBe('TLSv1.3');
@@ -81,6 +83,7 @@ describe('the listener for other servers', () => {
     await expect(handshake(authorities[0], { maxVersion: 'TLSv1.2' })).rejects.toThrow(/alert|version/i);
   });
 
+  // proves LM-04/tls/1
   it('takes new certificates at a SIGHUP, and drops no connection', async () => {
     const before = await handshake(authorities[0], { ALPNProtocols: ['http/1.1'] });
     install(authorities[1]?.of(ACME) ?? inForce);

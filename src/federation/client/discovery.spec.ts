@@ -79,6 +79,7 @@ describe('a server name', () => {
     });
   });
 
+  // proves LM-04/resolve-domain/1
   it('that delegates to a name without a port is where SRV of that name says, under that name', async () => {
     const { resolve } = discovery({
       wellKnown: { 'a.example': { 'm.server': 'b.example' } },
@@ -102,6 +103,7 @@ describe('a server name', () => {
     expect(await discovery({}).resolve('a.example')).toMatchObject({ origin: 'https://a.example:8448' });
   });
 
+  // proves LM-04/wellknown/3
   it.each(['not json', '[]', { 'm.server': '10.0.0.1:80' }, { 'm.server': 'http://evil' }])(
     'whose delegation is %j is taken as one without',
     async (body) => {
@@ -157,11 +159,13 @@ describe('a delegation', () => {
     return asked.filter((name) => name === 'a.example').length;
   };
 
+  // proves LM-04/wellknown/4
   it('is kept for a day when its headers say nothing', async () => {
     expect(await timesAsked({ wellKnown: delegated }, 24 * HOUR_MS - 1)).toBe(1);
     expect(await timesAsked({ wellKnown: delegated }, 24 * HOUR_MS)).toBe(2);
   });
 
+  // proves LM-04/wellknown/4
   it('is kept as long as its headers say, at most two days, at least a minute', async () => {
     expect(await timesAsked({ wellKnown: delegated, maxAgeMs: HOUR_MS }, HOUR_MS - 1)).toBe(1);
     expect(await timesAsked({ wellKnown: delegated, maxAgeMs: HOUR_MS }, HOUR_MS)).toBe(2);
@@ -170,6 +174,7 @@ describe('a delegation', () => {
     expect(await timesAsked({ wellKnown: delegated, maxAgeMs: 0 }, MINUTE_MS)).toBe(2);
   });
 
+  // proves LM-04/wellknown/5
   it('that is not to be had is looked for again later and later, at least every hour', async () => {
     const none = { wellKnown: { 'a.example': new Error('refused') } };
     expect(await timesAsked(none, MINUTE_MS - 1)).toBe(1);
@@ -187,6 +192,7 @@ describe('a delegation', () => {
 });
 
 describe('the headers of an answer', () => {
+  // proves LM-04/wellknown/4
   it.each([
     [{}, undefined],
     [{ 'cache-control': 'public, max-age=60' }, 60_000],
