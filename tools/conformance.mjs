@@ -252,7 +252,8 @@ function main([option, argument]) {
   const text = page(lists, markers);
   const path = join(ROOT, PAGE);
   if (option === undefined) writeFileSync(path, text);
-  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) faults.push(`${PAGE} is stale: run npm run conformance`);
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text)
+    faults.push(`${PAGE} is stale: run npm run conformance`);
   for (const fault of faults) console.error(fault);
   if (faults.length > 0) process.exitCode = 1;
 }
