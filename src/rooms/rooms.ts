@@ -14,12 +14,13 @@ import {
   eventIdOf,
   isJsonObject,
   parseUserId,
+  roomVersion,
   serverOfRoom,
   serverOfUser,
 } from '../protocol/index.js';
 import { Hub, type JoinRule } from './hub.js';
 import type { NewEvent } from './new-event.js';
-import { EventTooLarge, Participant } from './participant.js';
+import { BadHubAnswer, EventTooLarge, Participant } from './participant.js';
 import { RemoteRefusal, RemoteServers } from './remote-servers.js';
 import { type AppendedEvent, type Outcome, type Refusal, RoomLog, UnknownRoom } from './room-log.js';
 import { RoomReader } from './room-reader.js';
@@ -245,7 +246,11 @@ export class Rooms implements OnModuleInit {
   }
 
   private async handshake(membership: 'leave' | 'knock', hub: ServerName, event: NewEvent): Promise<ParsedJson> {
-    await this.remote.makeMember(membership, hub, event.roomId, event.sender);
+    const { roomVersion: version } = await this.remote.makeMember(membership, hub, event.roomId, event.sender);
+    // LM-04 §make_leave: what the event would have to be there is not known. Some hubs name no version.
+    if (version !== undefined && roomVersion(version) === undefined) {
+      throw new BadHubAnswer(`room version ${version} is not known here`);
+    }
     const lpdu = this.participant.lpduFor(hub, event);
     return this.remote.sendMember(membership, hub, lpdu, eventIdOf(lpdu));
   }

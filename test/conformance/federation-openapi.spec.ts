@@ -155,7 +155,7 @@ describe('what a running gateway asks and answers', () => {
     return { invited, ours: acme.rooms.bot };
   }
 
-  // proves LM-04/transport-errors/1; profile/endpoints/6
+  // proves LM-04/stripped-state/2, 3; LM-04/transport-errors/1; profile/endpoints/6
   it('is as the document says, in every exchange', () => {
     const wrong = exchanges.flatMap((exchange) => {
       const faults = document.faults(exchange);

@@ -131,7 +131,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('another server’s room, of our user', () => {
-    // proves LM-04/transport-knocks/1
+    // proves LM-04/room-id/3; LM-04/transport-knocks/1
     it('takes our knock; its invite is the answer, and lets us join', async () => {
       const room = await peerRoom('knock');
       await acme.rooms.knock(room.roomId, { reason: 'We met at the fair' });

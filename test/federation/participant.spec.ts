@@ -97,7 +97,7 @@ forEachDatabase(({ createUrl }) => {
       expect(hub.problems).toEqual([]);
     });
 
-    // proves profile/handshakes/10
+    // proves LM-04/event-and-state-apis/1; profile/handshakes/10
     it('fills a gap from the hub before it applies what comes after it', async () => {
       const roomId = await joined();
       hub.faults.add('omit:2');
