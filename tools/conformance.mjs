@@ -198,7 +198,9 @@ function line(id, row, proofs) {
     na: 'Does not apply: ',
   };
   const why = KINDS.flatMap((kind) => (row[kind] === undefined ? [] : [`${reasons[kind]}${row[kind]}`]));
-  const tests = proofs.map(({ file, test }) => `[${file.split('/').at(-1)}](../${file}): “${test}”`);
+  const tests = proofs.map(
+    ({ file, test }) => `[${file.split('/').at(-1)}](../${file}): “${test.replace(/[\\_*<>`[\]]/g, '\\$&')}”`,
+  );
   const cells = [id, row.level, row.text, where.join(', '), [...why, ...tests].join('<br>')];
   return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 }
