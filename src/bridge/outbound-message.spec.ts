@@ -16,7 +16,7 @@ const shown = (fields: JsonObject, membershipBefore?: string) =>
         ...fields,
       } as unknown as Pdu,
     },
-    { displayName: undefined, membershipBefore, serverName: 'acme.example', maxTextBytes: 40 },
+    { displayName: undefined, membershipBefore, serverName: 'acme.example', maxTextBytes: 100 },
   );
 
 describe('an event in a channel', () => {
@@ -37,7 +37,7 @@ describe('an event in a channel', () => {
     [{ body: 'hello', msgtype: 'm.text' }, 'hello'],
     [{ body: 'cat', msgtype: 'm.image' }, '[cat] (this kind of message cannot be shown here yet)'],
     [{ body: 'cat', msgtype: 5 }, '[cat] (this kind of message cannot be shown here yet)'],
-    [{ body: '€'.repeat(40), msgtype: 'm.text' }, `${'€'.repeat(11)}…`],
+    [{ body: '€'.repeat(40), msgtype: 'm.text' }, `${'€'.repeat(31)}…`],
   ])('is shown as text when its content is %j', (content, text) => {
     expect(shown({ content })).toMatchObject({ kind: 'message', text });
   });

@@ -298,7 +298,7 @@ describe('an invite', () => {
   // proves LM-04/api-invite/3, 4
   it.each([
     ['refused with its own words', '403@invite', { status: 403, errcode: 'M_UNKNOWN' }],
-    ['an error of ours when they answer garbage', 'garbage@invite', { status: 400, errcode: 'M_UNKNOWN' }],
+    ['an error of ours when they answer garbage', 'garbage@invite', { status: 404, errcode: 'M_NOT_FOUND' }],
     ['an error of ours when they fail', '500@invite', { status: 400, errcode: 'M_UNKNOWN' }],
   ])('through us to a server that refuses is %s, and is not appended', async (_what, fault, { status, errcode }) => {
     const roomId = await sharedRoom();
