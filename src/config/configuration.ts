@@ -10,6 +10,7 @@ import {
   type Listen,
   type PlatformSettings,
   asBoolean,
+  asCount,
   asList,
   asPeers,
   asPlatforms,
@@ -17,6 +18,7 @@ import {
   parseListen,
 } from './values.js';
 
+const MANY = Number.MAX_SAFE_INTEGER;
 const PREFIX = 'CAUSEWAY_';
 const DEFAULT_FILE = 'causeway.yaml';
 /** Variables with our prefix that are no settings: where the file is, and what the tests may rely on. */
@@ -49,6 +51,11 @@ export class Configuration {
   readonly privateAddresses!: boolean;
   readonly announceLinearized!: boolean;
   readonly wellKnownServer: ServerName | undefined;
+  readonly maxConnections!: number;
+  readonly maxConnectionsPerAddress!: number;
+  readonly requestTimeoutMs!: number;
+  /** Requests a second; 0: no limit. */
+  readonly rateLimit!: number;
   readonly adminListen!: Listen;
   readonly adminToken!: string;
   readonly platforms!: readonly (PlatformSettings & { token: string })[];
@@ -100,6 +107,10 @@ function complete(settings: Settings, directory: string): Configuration {
     privateAddresses: asBoolean(settings.FEDERATION_PRIVATE_ADDRESSES) ?? false,
     announceLinearized: asBoolean(settings.FEDERATION_ANNOUNCE_LINEARIZED) ?? true,
     wellKnownServer: parseServerName(settings.FEDERATION_WELL_KNOWN),
+    maxConnections: asCount(settings.FEDERATION_MAX_CONNECTIONS, 1, MANY) ?? 2_000,
+    maxConnectionsPerAddress: asCount(settings.FEDERATION_MAX_CONNECTIONS_PER_ADDRESS, 1, MANY) ?? 200,
+    requestTimeoutMs: (asCount(settings.FEDERATION_REQUEST_TIMEOUT, 1, MANY) ?? 60) * 1_000,
+    rateLimit: asCount(settings.FEDERATION_RATE_LIMIT, 0, MANY) ?? 50,
     adminListen,
     adminToken: settings.ADMIN_TOKEN,
     platforms: (asPlatforms(settings.PLATFORMS) ?? []).map((platform) => ({

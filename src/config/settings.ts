@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { IsOptional, ValidateBy } from 'class-validator';
 import { ROOM_VERSIONS, parseServerName, parseUserId } from '../protocol/index.js';
-import { asBoolean, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
+import { asBoolean, asCount, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
 
 export interface SettingDocument {
   key: string;
@@ -127,6 +127,37 @@ export class Settings {
     must: 'a host name with a port, such as matrix.company.example:443',
   })
   FEDERATION_WELL_KNOWN?: string;
+
+  @Setting('Connections of other servers that may be open at once; more are turned away.', {
+    default: '2000',
+    accepts: (value) => asCount(value, 10, 1_000_000) !== undefined,
+    must: 'a whole number from 10 to 1000000',
+  })
+  FEDERATION_MAX_CONNECTIONS?: unknown;
+
+  @Setting('The same for one address (of IPv6 one /64 network). Only where we end TLS: a proxy has but one address.', {
+    default: '200',
+    accepts: (value) => asCount(value, 1, 1_000_000) !== undefined,
+    must: 'a whole number from 1 to 1000000',
+  })
+  FEDERATION_MAX_CONNECTIONS_PER_ADDRESS?: unknown;
+
+  @Setting('Seconds in which a request must have come whole.', {
+    default: '60',
+    accepts: (value) => asCount(value, 1, 3_600) !== undefined,
+    must: 'a whole number of seconds from 1 to 3600',
+  })
+  FEDERATION_REQUEST_TIMEOUT?: unknown;
+
+  @Setting(
+    'Requests a second of one server to one endpoint that LM-04 lets us limit (all but `send`, keys and discovery); ten seconds’ worth may come at once. `0`: no limit.',
+    {
+      default: '50',
+      accepts: (value) => asCount(value, 0, 100_000) !== undefined,
+      must: 'a whole number from 0 to 100000',
+    },
+  )
+  FEDERATION_RATE_LIMIT?: unknown;
 
   @Setting('Where the admin API listens: `HOST:PORT`. Keep it away from the internet.', {
     default: '127.0.0.1:8449',

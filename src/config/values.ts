@@ -35,6 +35,11 @@ export function asBoolean(value: unknown): boolean | undefined {
   return value === false || value === 'false' ? false : undefined;
 }
 
+export function asCount(value: unknown, least: number, most: number): number | undefined {
+  const count = typeof value === 'string' && /^[0-9]{1,9}$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isInteger(count) && count >= least && count <= most ? count : undefined;
+}
+
 export function asList(value: unknown): string[] | undefined {
   const list = typeof value === 'string' ? value.split(',').map((each) => each.trim()) : value;
   if (!Array.isArray(list)) return undefined;

@@ -12,9 +12,11 @@ import { KeysController } from './edge/keys.controller.js';
 import { MembershipController } from './edge/membership.controller.js';
 import { NotaryController } from './edge/notary.controller.js';
 import { QueryController } from './edge/query.controller.js';
+import { RateLimits } from './edge/rate-limits.js';
 import { RequestAuthenticator } from './edge/request-authenticator.js';
 import { SendController } from './edge/send.controller.js';
 import { Transactions } from './edge/transactions.js';
+import { Refusals } from './refusals.js';
 
 const CONTROLLERS = [
   KeysController,
@@ -40,9 +42,11 @@ const CONTROLLERS = [
     FederationServer,
     Invitations,
     OutgoingTransactions,
+    RateLimits,
+    Refusals,
     RequestAuthenticator,
     Transactions,
   ],
-  exports: [Destinations, FederationServer],
+  exports: [Destinations, FederationServer, Refusals],
 })
 export class FederationModule {}

@@ -22,6 +22,12 @@ export class Metrics implements OnModuleInit {
     labelNames: ['outcome'],
     registers: [this.registry],
   });
+  readonly federationRefusals = new Counter({
+    name: 'causeway_federation_refusals_total',
+    help: 'Requests of other servers that were refused: denied, denied_in_room, rate_limited',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
   private readonly events = new Counter({
     name: 'causeway_events_appended_total',
     help: 'Events appended to room logs',

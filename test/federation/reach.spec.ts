@@ -1,13 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent } from 'undici';
+import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificates, certificates } from '../../demo/authority.js';
-import { publicLookup } from '../../src/federation/client/addresses.js';
+import { publicConnector, publicLookup } from '../../src/federation/client/addresses.js';
 import { FederationClient } from '../../src/federation/client/federation-client.js';
 import { fetchWellKnown } from '../../src/federation/client/well-known.js';
 import type { ServerName } from '../../src/protocol/index.js';
@@ -173,6 +174,83 @@ describe('a request of ours', () => {
   it('does not go to a name that leads into our own network', async () => {
     await expect(ask({}, `localhost:${String(port)}`)).rejects.toThrow(/no public address/);
     expect(requests).toEqual([]);
+  });
+
+  it.each(['127.1', '2130706433', '0x7f000001', '017700000001', '0x7f.1'])(
+    'does not go to %s, which looks like a name and is our own address',
+    async (name) => {
+      answer = (_request, response) => response.end('{}');
+      await expect(ask({}, `${name}:${String(port)}`)).rejects.toThrow(/is an address, not a name/);
+      expect(requests).toEqual([]);
+    },
+  );
+
+  it.each(['localhost', '127.1', '[::1]', '[::ffff:127.0.0.1]'])(
+    'does not go to the delegate or SRV target %s',
+    async (host) => {
+      const agent = new Agent({
+        connect: publicConnector({ ca: readFileSync(authority.ca), servername: 'a.example' }),
+      });
+      await expect(request(`https://${host}:${String(port)}/`, { dispatcher: agent })).rejects.toThrow(
+        /no public address|not a name/,
+      );
+      expect(requests).toEqual([]);
+      await agent.close();
+    },
+  );
+
+  it('reaches a server that speaks HTTP/2 alone, with a body both ways', async () => {
+    const { cert, key } = authority.of('a.example');
+    const modern = createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) });
+    modern.on('stream', (stream, headers) => {
+      let text = '';
+      stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      stream.on('end', () => {
+        stream.respond({ ':status': 200, 'content-type': 'application/json' });
+        stream.end(JSON.stringify({ got: text, authority: headers[':authority'], filler: 'x'.repeat(500_000) }));
+      });
+    });
+    await new Promise<void>((resolve) => modern.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${String((modern.address() as AddressInfo).port)}`;
+    const gateway = await startGateway(
+      'acme.example',
+      { 'a.example': url },
+      { env: { CAUSEWAY_FEDERATION_CA: authority.ca } },
+    );
+    const client = gateway.app.get(FederationClient);
+    const ask = (n: number) => {
+      const body = { text: `{"n":${String(n)}}`, value: { n } };
+      return client.send('a.example' as ServerName, { method: 'PUT', path: '/x', body });
+    };
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(n)));
+    expect(answers.map(({ value }) => (value as { got: string }).got)).toEqual(
+      Array.from({ length: 20 }, (_, n) => `{"n":${String(n)}}`),
+    );
+    expect(answers[0]?.value).toMatchObject({ authority: 'a.example' });
+    await gateway.close();
+    await new Promise((resolve) => modern.close(resolve));
+  });
+
+  it('gives up an answer that drips for ever, and one that is larger than asked for', async () => {
+    const url = `https://127.0.0.1:${String(port)}`;
+    const gateway = await startGateway(
+      'acme.example',
+      { 'a.example': url },
+      { env: { CAUSEWAY_FEDERATION_CA: authority.ca } },
+    );
+    const client = gateway.app.get(FederationClient);
+    const path = '/_matrix/key/v2/server';
+    answer = (_request, response) => {
+      const drip = setInterval(() => response.write(' '), 20);
+      response.on('close', () => {
+        clearInterval(drip);
+      });
+    };
+    const slow = client.send('a.example' as ServerName, { method: 'GET', path, deadlineMs: 400 });
+    await expect(slow).rejects.toThrow(/not reachable/);
+    const endless = client.send('a.example' as ServerName, { method: 'GET', path, maxBytes: 5 });
+    await expect(endless).rejects.toThrow(/larger than 5 bytes/);
+    await gateway.close();
   });
 
   it('to a server that is not found says so', async () => {

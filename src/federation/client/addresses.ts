@@ -1,5 +1,6 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, type LookupFunction, isIP } from 'node:net';
+import { buildConnector } from 'undici';
 
 const PRIVATE = new BlockList();
 // RFC 6890 and what else is not on the public internet.
@@ -63,3 +64,15 @@ export const publicLookup: LookupFunction = (hostname, options, callback) => {
     }
   });
 };
+
+/**
+ * How undici connects to public addresses alone. An address in place of a name is refused too: no server name is one, but
+ * `127.1` and `2130706433` look like host names and become addresses in a URL, for which nothing would be looked up.
+ */
+export function publicConnector(options: buildConnector.BuildOptions): buildConnector.connector {
+  const connect = buildConnector({ ...options, lookup: publicLookup });
+  return (target, callback) => {
+    if (isIP(target.hostname.replace(/^\[|\]$/g, '')) === 0) connect(target, callback);
+    else callback(new Error(`${target.hostname} is an address, not a name`), null);
+  };
+}

@@ -1,7 +1,7 @@
 import { rootCertificates } from 'node:tls';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, buildConnector, request } from 'undici';
 import { Configuration } from '../../config/index.js';
 import {
   type JsonValue,
@@ -14,13 +14,15 @@ import {
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
 import { FederationPolicy } from '../federation-policy.js';
-import { publicLookup } from './addresses.js';
+import { publicConnector } from './addresses.js';
 import { Discovery, type Target } from './discovery.js';
 import { readBounded } from './read-bounded.js';
 import { fetchWellKnown } from './well-known.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 60_000;
+/** For a whole answer, however steadily it drips. */
+const ANSWER_DEADLINE_MS = 5 * 60_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024; // send_join of a large room
 const WELL_KNOWN_TIMEOUT_MS = 15_000;
 const MAX_AGENTS = 2_000;
@@ -35,8 +37,8 @@ export interface FederationRequest {
   unsigned?: boolean;
   /** The largest answer that is read; 64 MiB when absent. */
   maxBytes?: number;
-  /** How long to wait for headers, and between parts of the body, in ms; a minute when absent. */
-  timeoutMs?: number;
+  /** How long the whole answer may take, in ms; when absent a minute until its headers, and 5 minutes in all. */
+  deadlineMs?: number;
 }
 
 /** Requests to other servers: found by discovery, over TLS 1.3, signed (LM-04 §Transport). */
@@ -68,9 +70,11 @@ export class FederationClient implements OnApplicationShutdown {
   /** The JSON of a 200. Rejects with RemoteRefusal for any other status, with RemoteUnavailable when there was no answer. */
   async send(
     server: ServerName,
-    { method, path, body, unsigned, maxBytes = MAX_ANSWER_BYTES, timeoutMs = ANSWER_TIMEOUT_MS }: FederationRequest,
+    { method, path, body, unsigned, maxBytes = MAX_ANSWER_BYTES, deadlineMs = ANSWER_DEADLINE_MS }: FederationRequest,
   ): Promise<ParsedJson> {
-    if (!this.policy.allows(server)) throw new RemoteUnavailable(server, 'federation with it is denied here');
+    // Keys are read of everybody: the events of a denied server's users have to be verified where others share a room with them.
+    if (!unsigned && !this.policy.allows(server))
+      throw new RemoteUnavailable(server, 'federation with it is denied here');
     const { serverName, signingKey } = this.identity;
     const signed = { method, uri: path, origin: serverName, destination: server };
     const headers = {
@@ -84,8 +88,9 @@ export class FederationClient implements OnApplicationShutdown {
       const response = await this.connect(server, path, {
         method,
         headers,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
+        headersTimeout: ANSWER_TIMEOUT_MS,
+        bodyTimeout: ANSWER_TIMEOUT_MS,
+        signal: AbortSignal.timeout(deadlineMs),
         ...(body === undefined ? {} : { body: body.text }),
       });
       status = response.statusCode;
@@ -117,16 +122,15 @@ export class FederationClient implements OnApplicationShutdown {
     const existing = this.agents.get(name);
     if (existing !== undefined) return existing;
     const open = trusted || this.configuration.privateAddresses;
-    const agent = new Agent({
-      connections: 8,
-      connect: {
-        ca: this.ca,
-        minVersion: 'TLSv1.3',
-        timeout: CONNECT_TIMEOUT_MS,
-        ...(tlsName === undefined ? {} : { servername: tlsName }),
-        ...(open ? {} : { lookup: publicLookup }),
-      },
-    });
+    const options: buildConnector.BuildOptions = {
+      ca: this.ca,
+      minVersion: 'TLSv1.3',
+      timeout: CONNECT_TIMEOUT_MS,
+      allowH2: true, // a server need not speak anything older (LM-04 §Transport)
+      ...(tlsName === undefined ? {} : { servername: tlsName }),
+    };
+    const connect = open ? buildConnector(options) : publicConnector(options);
+    const agent = new Agent({ connections: 8, allowH2: true, connect });
     this.agents.set(name, agent);
     return agent;
   }

@@ -3,6 +3,8 @@ import { type JsonDefects, type JsonValue, MatrixError, type ServerName } from '
 /** A request of another server, authenticated unless the endpoint is public. */
 export interface FederationCall {
   origin: ServerName;
+  /** Who connected to us, by address (of IPv6 the network); undefined behind a proxy. */
+  source: string | undefined;
   /** Decoded path parameters. */
   params: Readonly<Record<string, string | undefined>>;
   query: URLSearchParams;
@@ -20,6 +22,10 @@ export interface FederationRoute {
   endpoint: string;
   /** Answered without X-Matrix. */
   public?: boolean;
+  /** LM-04 lets us limit how often a server asks. */
+  rateLimited?: boolean;
+  /** The largest body that is read; 1 MiB when absent. */
+  bodyLimit?: number;
   /** The JSON of a 200. Throws MatrixError. */
   handle(call: FederationCall): Promise<JsonValue> | JsonValue;
 }

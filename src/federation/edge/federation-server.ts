@@ -1,6 +1,4 @@
-import { type RequestListener, type Server, createServer } from 'node:http';
-import { type ServerHttp2Session, createSecureServer } from 'node:http2';
-import type { Socket } from 'node:net';
+import type { ServerHttp2Session } from 'node:http2';
 import { Server as TlsServer } from 'node:tls';
 import {
   Inject,
@@ -18,14 +16,27 @@ import { UnknownRoom } from '../../rooms/room-log.js';
 import { FederationClient } from '../client/federation-client.js';
 import { Destinations } from '../delivery/destinations.js';
 import { type FederationController, type FederationRoute } from './call.js';
-import { RequestAuthenticator } from './request-authenticator.js';
+import { sourceOf } from './connection-limits.js';
+import { REQUEST_METHODS, TLS, answerBrokenConnection, createListener } from './listener.js';
+import { RateLimits } from './rate-limits.js';
+import { type Claim, RequestAuthenticator } from './request-authenticator.js';
+import { type ReceivedBody, RequestBodies } from './request-bodies.js';
 
-/** 50 PDUs of 64 KiB and 100 EDUs. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const BODY_LIMIT = 1024 * 1024;
 const MAX_PATH_PARAMETER = 1_024;
-const REQUEST_TIMEOUT_MS = 60_000;
-const TLS = { minVersion: 'TLSv1.3' } as const; // LM-04 §TLS Certificates
-const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+const MAX_HEADERS = 100;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A route has one of the two. */
+    route?: FederationRoute;
+    refusal?: MatrixError;
+  }
+  interface FastifyRequest {
+    /** undefined on what is public. */
+    claim: Claim | undefined;
+  }
+}
 
 export const FEDERATION_CONTROLLERS = Symbol('FEDERATION_CONTROLLERS');
 
@@ -40,6 +51,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   private readonly answering = new Tasks(() => undefined);
   private readonly http: FastifyInstance;
   private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly bodies: RequestBodies;
   private readonly onHangup = (): void => {
     this.reloadCertificates();
   };
@@ -47,11 +59,13 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   constructor(
     private readonly configuration: Configuration,
     private readonly authenticator: RequestAuthenticator,
+    private readonly limits: RateLimits,
     private readonly client: FederationClient,
     private readonly destinations: Destinations,
     private readonly metrics: Metrics,
     @Inject(FEDERATION_CONTROLLERS) controllers: readonly FederationController[],
   ) {
+    this.bodies = new RequestBodies(configuration.requestTimeoutMs);
     this.http = this.build(controllers.flatMap((controller) => controller.routes()));
   }
 
@@ -97,35 +111,49 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
 
   private build(routes: readonly FederationRoute[]): FastifyInstance {
     const http = fastify({
-      bodyLimit: MAX_BODY_BYTES,
-      requestTimeout: REQUEST_TIMEOUT_MS,
       exposeHeadRoutes: false,
       forceCloseConnections: true,
       routerOptions: { maxParamLength: MAX_PATH_PARAMETER, ignoreTrailingSlash: false },
-      serverFactory: (handler) => this.listener(handler),
+      serverFactory: (handler) => {
+        const server = createListener(handler, this.configuration);
+        server.on('session', (session: ServerHttp2Session) => {
+          this.sessions.add(session);
+          session.once('close', () => this.sessions.delete(session));
+        });
+        return server;
+      },
+      clientErrorHandler: answerBrokenConnection,
       frameworkErrors: (error, _request, reply) => {
         this.fail(error, reply);
       },
     });
     http.removeAllContentTypeParsers();
-    http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
-      done(null, body);
+    http.addContentTypeParser('*', (request: FastifyRequest) => {
+      const limit = request.routeOptions.config.route?.bodyLimit ?? BODY_LIMIT;
+      return this.bodies.read(request.raw, limit, this.sourceOf(request));
     });
     http.setErrorHandler((error: FastifyError, _request, reply) => this.fail(error, reply));
+    http.decorateRequest('claim', undefined);
+    http.addHook('onRequest', (request) => {
+      const admitting = this.admit(request);
+      this.answering.add(admitting);
+      return admitting;
+    });
     http.setNotFoundHandler((_request, reply) => this.fail(UNRECOGNIZED, reply));
     http.addHook('onResponse', (request, reply, done) => {
-      const { endpoint } = request.routeOptions.config as { endpoint?: string };
-      const labels = { endpoint: endpoint ?? 'unknown', status: String(reply.statusCode) };
+      const { route } = request.routeOptions.config;
+      const labels = { endpoint: route?.endpoint ?? 'unknown', status: String(reply.statusCode) };
       this.metrics.federationRequests.observe(labels, reply.elapsedTime / 1_000);
       done();
     });
+    for (const method of REQUEST_METHODS) if (!http.supportedMethods.includes(method)) http.addHttpMethod(method);
     const methods = new Map<string, string[]>();
     for (const route of routes) {
       for (const url of route.paths) {
         http.route({
           method: route.method,
           url,
-          config: { endpoint: route.endpoint },
+          config: { route },
           handler: (request, reply) => {
             const answering = this.answer(route, request, reply);
             this.answering.add(answering);
@@ -136,63 +164,70 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
       }
     }
     for (const [url, known] of methods) {
-      const others = METHODS.filter((method) => !known.includes(method));
-      http.route({ method: others, url, handler: (_request, reply) => this.fail(WRONG_METHOD, reply) });
+      const others = REQUEST_METHODS.filter((method) => !known.includes(method));
+      const config = { refusal: WRONG_METHOD };
+      http.route({ method: others, url, config, handler: (_request, reply) => this.fail(WRONG_METHOD, reply) });
     }
     return http;
   }
 
-  /** HTTP/1.1 and HTTP/2 over TLS 1.3, or plain HTTP/1.1 behind a proxy (profile §3). */
-  private listener(handler: RequestListener): Server {
-    const { federationTls } = this.configuration;
-    const server =
-      federationTls === undefined
-        ? createServer(handler)
-        : // Node's compatibility API: its requests and responses are those of HTTP/1.1 in all that Fastify uses.
-          (createSecureServer(
-            { cert: federationTls.cert, key: federationTls.key, allowHTTP1: true, ...TLS },
-            handler as never,
-          ) as unknown as Server);
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
-    server.on('session', (session: ServerHttp2Session) => {
-      this.sessions.add(session);
-      session.once('close', () => this.sessions.delete(session));
-    });
-    server.on('clientError', (_error, socket: Socket) => {
-      if (socket.writable)
-        socket.end(
-          `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n${MALFORMED}`,
-        );
-    });
-    return server;
+  /** What can be said of a request before its body is read. Throws MatrixError. */
+  private async admit(request: FastifyRequest): Promise<void> {
+    const { route, refusal = UNRECOGNIZED } = request.routeOptions.config;
+    if (route === undefined) throw refusal;
+    if (request.raw.rawHeaders.length / 2 > MAX_HEADERS) throw TOO_MANY_HEADERS;
+    // Whatever it says that it is, a body is read as JSON (LM-04 §Requests and Responses).
+    request.raw.headers['content-type'] = 'application/json';
+    if (!route.public) {
+      request.claim = await this.authenticator.identify(authorizations(request), this.sourceOf(request));
+    }
   }
 
   private async answer(route: FederationRoute, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const parsed = raw.length === 0 ? undefined : readBody(raw);
-    const uri = request.raw.url ?? '';
-    let origin = '' as ServerName;
-    if (!route.public) {
-      origin = await this.authenticator.authenticate(
-        { method: route.method, uri },
-        authorizations(request),
-        parsed?.value,
-      );
-      this.destinations.heardFrom(origin);
+    const received = request.body as ReceivedBody | undefined;
+    try {
+      const raw = received?.bytes ?? Buffer.alloc(0);
+      const parsed = route.method === 'GET' ? undefined : readBody(raw);
+      const uri = pathOf(request.raw.url ?? '');
+      const origin = this.originOf(route, request, uri, parsed);
+      const answer = await route.handle({
+        origin,
+        source: this.sourceOf(request),
+        params: request.params as Record<string, string | undefined>,
+        query: new URLSearchParams(uri.includes('?') ? uri.slice(uri.indexOf('?')) : ''),
+        body: parsed?.value,
+        defects: parsed?.defects,
+        raw,
+      });
+      return await reply.code(200).type('application/json').send(JSON.stringify(answer));
+    } finally {
+      received?.release();
     }
-    const answer = await route.handle({
-      origin,
-      params: request.params as Record<string, string | undefined>,
-      query: new URLSearchParams(uri.includes('?') ? uri.slice(uri.indexOf('?')) : ''),
-      body: parsed?.value,
-      defects: parsed?.defects,
-      raw,
-    });
-    return reply.code(200).type('application/json').send(JSON.stringify(answer));
+  }
+
+  private originOf(
+    { public: isPublic, method, rateLimited, endpoint }: FederationRoute,
+    { claim }: FastifyRequest,
+    uri: string,
+    body: ParsedJson | undefined,
+  ): ServerName {
+    if (isPublic) return '' as ServerName;
+    if (claim === undefined) throw new Error(`${endpoint} is not authenticated`);
+    const origin = this.authenticator.verify(claim, { method, uri }, body?.value);
+    this.destinations.heardFrom(origin);
+    if (rateLimited) this.limits.take(origin, endpoint);
+    return origin;
+  }
+
+  /** Behind a proxy all connections come from one address, which says nothing. */
+  private sourceOf({ raw }: FastifyRequest): string | undefined {
+    return this.configuration.federationTls === undefined ? undefined : sourceOf(raw.socket.remoteAddress);
   }
 
   private fail(error: unknown, reply: FastifyReply): FastifyReply {
     const matrix = this.toMatrix(error);
+    const wait = matrix.extra.retry_after_ms;
+    if (wait !== undefined) reply.header('retry-after', String(Math.ceil(wait / 1_000)));
     return reply.code(matrix.status).type('application/json').send(JSON.stringify(matrix.body()));
   }
 
@@ -200,18 +235,22 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     if (error instanceof MatrixError) return error;
     if (error instanceof UnknownRoom) return new MatrixError('M_NOT_FOUND', 404, 'the room is not known here');
     const { code, statusCode } = error as Partial<FastifyError>;
-    if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new MatrixError('M_TOO_LARGE', 413, 'the body is too large');
     if (code === 'FST_ERR_MAX_PARAM_LENGTH') return UNRECOGNIZED;
+    if (code === 'FST_ERR_BAD_URL') return new MatrixError('M_INVALID_PARAM', 400, 'the path is not encoded properly');
     if (statusCode !== undefined && statusCode < 500)
-      return new MatrixError('M_NOT_JSON', 400, 'the request is malformed');
+      return new MatrixError('M_UNKNOWN', statusCode, 'the request is malformed');
     this.logger.error({ err: error }, 'a federation request failed');
     return new MatrixError('M_UNKNOWN', 500, 'an error of this server');
   }
 }
 
-const MALFORMED = JSON.stringify({ errcode: 'M_UNKNOWN', error: 'the request is not HTTP' });
 const UNRECOGNIZED = new MatrixError('M_UNRECOGNIZED', 404, 'there is no such endpoint');
 const WRONG_METHOD = new MatrixError('M_UNRECOGNIZED', 405, 'the endpoint does not have this method');
+
+const TOO_MANY_HEADERS = new MatrixError('M_TOO_LARGE', 431, `there are more than ${String(MAX_HEADERS)} headers`);
+
+/** As it is signed: also of a request that names scheme and host in its first line (RFC 9112 §3.2.2). */
+const pathOf = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '');
 
 function readBody(raw: Uint8Array): ParsedJson {
   const parsed = parseJson(raw);

@@ -26,7 +26,7 @@ export class HistoryController implements FederationController {
 
   routes(): FederationRoute[] {
     const get = (endpoint: 'event' | 'backfill' | 'state' | 'state_ids' | 'event_auth', rest: string, handle: Handle) =>
-      ({ method: 'GET', endpoint, paths: servedPaths(endpoint, rest), handle }) as const;
+      ({ method: 'GET', endpoint, rateLimited: true, paths: servedPaths(endpoint, rest), handle }) as const;
     return [
       get('event', ':eventId', (call) => this.event(call)),
       get('backfill', ':roomId', (call) => this.backfill(call)),

@@ -38,12 +38,14 @@ export class MembershipController implements FederationController {
   routes(): FederationRoute[] {
     const make = (membership: HandshakeMembership): FederationRoute => ({
       method: 'GET',
+      rateLimited: true,
       endpoint: `make_${membership}`,
       paths: servedPaths(`make_${membership}`, ':roomId/:userId'),
       handle: (call) => this.make(membership, call),
     });
     const post = (endpoint: 'invite' | 'send_join' | 'send_leave' | 'send_knock', work: Work): FederationRoute => ({
       method: 'POST',
+      rateLimited: true,
       endpoint,
       paths: servedPaths(endpoint, ':txnId'),
       handle: (call) => this.transactions.once(endpoint, call, () => work(call)),

@@ -18,6 +18,8 @@ import { KeysController } from './keys.controller.js';
 /** Each may be a request to another server. */
 const MAX_SERVERS = 50;
 
+const MAX_QUERY_BYTES = 64 * 1024;
+
 /** Keys of other servers, signed by us too (LM-04 §GET and POST /_matrix/key/v2/query). */
 @Injectable()
 export class NotaryController implements FederationController {
@@ -41,6 +43,7 @@ export class NotaryController implements FederationController {
       {
         method: 'POST',
         public: true,
+        bodyLimit: MAX_QUERY_BYTES,
         endpoint: 'key_query',
         paths: ['/_matrix/key/v2/query'],
         handle: (call) => this.several(call),
@@ -48,14 +51,14 @@ export class NotaryController implements FederationController {
     ];
   }
 
-  private async one({ params, query }: FederationCall): Promise<JsonValue> {
+  private async one({ params, query, source }: FederationCall): Promise<JsonValue> {
     const server = parameter('serverName', params.serverName, parseServerName);
     const asked = query.get('minimum_valid_until_ts');
     const minimum = asked === null ? undefined : parameter('minimum_valid_until_ts', asked, parseTimestamp);
-    return { server_keys: await this.signed(server, minimum) };
+    return { server_keys: await this.signed(server, minimum, source) };
   }
 
-  private async several({ body }: FederationCall): Promise<JsonValue> {
+  private async several({ body, source }: FederationCall): Promise<JsonValue> {
     const wanted = isJsonObject(body) ? body.server_keys : undefined;
     if (!isJsonObject(wanted)) throw new MatrixError('M_BAD_JSON', 400, 'server_keys is no object');
     const servers = Object.entries(wanted);
@@ -65,18 +68,22 @@ export class NotaryController implements FederationController {
     const answers = await Promise.all(
       servers.map(async ([name, criteria]) => {
         const server = parseServerName(name);
-        return server === undefined ? [] : this.signed(server, minimumOf(criteria));
+        return server === undefined ? [] : this.signed(server, minimumOf(criteria), source);
       }),
     );
     return { server_keys: answers.flat() };
   }
 
   /** With a minimum: what is valid until then. Without: all that is known, for signatures on old events. */
-  private async signed(server: ServerName, minimum: number | undefined): Promise<JsonObject[]> {
+  private async signed(
+    server: ServerName,
+    minimum: number | undefined,
+    source: string | undefined,
+  ): Promise<JsonObject[]> {
     const { serverName, signingKey } = this.identity;
     if (server === serverName) return [this.own.keys()];
     if (!this.policy.allows(server)) return [];
-    const answers = await this.keys.keyAnswers(server, minimum ?? this.clock.now());
+    const answers = await this.keys.keyAnswers(server, minimum ?? this.clock.now(), source);
     return answers
       .filter(({ validUntil }) => minimum === undefined || validUntil >= minimum)
       .map(({ json }) => signObject(JSON.parse(json) as JsonObject, serverName, signingKey));

@@ -19,6 +19,7 @@ export class QueryController implements FederationController {
   routes(): FederationRoute[] {
     const get = (endpoint: string, handle: FederationRoute['handle']): FederationRoute => ({
       method: 'GET',
+      rateLimited: true,
       endpoint: `query_${endpoint}`,
       paths: [`/_matrix/federation/v1/query/${endpoint}`],
       handle,

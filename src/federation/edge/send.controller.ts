@@ -31,6 +31,9 @@ import type { FederationCall, FederationController, FederationRoute } from './ca
 import { Invitations } from './invitations.js';
 import { Transactions } from './transactions.js';
 
+/** 50 PDUs of 64 KiB and 100 EDUs. */
+const MAX_TRANSACTION_BYTES = 8 * 1024 * 1024;
+
 /** What is wrong with each event of a list, in its order; undefined for what was taken or dropped. */
 type Faults = readonly (string | undefined)[];
 
@@ -51,6 +54,7 @@ export class SendController implements FederationController {
       {
         method: 'PUT',
         endpoint: 'send',
+        bodyLimit: MAX_TRANSACTION_BYTES,
         paths: servedPaths('send', ':txnId'),
         handle: (call) => this.transactions.once('send', call, () => this.receive(call)),
       },
