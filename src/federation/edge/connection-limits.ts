@@ -27,23 +27,26 @@ export interface ConnectionBounds {
   refusal: string | undefined;
 }
 
-/** Holds the number of open connections of a server within bounds, from before TLS on. */
-export function boundConnections(server: Server, { overall, perSource, refusal }: ConnectionBounds): void {
-  let open = 0;
+/** Holds the number of open connections of a server within bounds, from before TLS on. Gives a way to end them all. */
+export function boundConnections(server: Server, { overall, perSource, refusal }: ConnectionBounds): () => void {
+  const open = new Set<Socket>();
   const bySource = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const source = sourceOf(socket.remoteAddress) ?? '';
     const ofSource = (bySource.get(source) ?? 0) + 1;
-    open++;
+    open.add(socket);
     bySource.set(source, ofSource);
     socket.once('close', () => {
-      open--;
+      open.delete(socket);
       const left = (bySource.get(source) ?? 1) - 1;
       if (left > 0) bySource.set(source, left);
       else bySource.delete(source);
     });
-    if (open <= overall && (perSource === undefined || ofSource <= perSource)) return;
+    if (open.size <= overall && (perSource === undefined || ofSource <= perSource)) return;
     if (refusal === undefined) socket.destroy();
     else socket.end(refusal, () => socket.destroy());
   });
+  return () => {
+    for (const socket of open) socket.destroy();
+  };
 }

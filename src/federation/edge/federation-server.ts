@@ -1,4 +1,3 @@
-import type { ServerHttp2Session } from 'node:http2';
 import { Server as TlsServer } from 'node:tls';
 import {
   Inject,
@@ -50,7 +49,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   /** Requests are finished also when their connection is gone (LM-04 §send). Their failures are answered by Fastify. */
   private readonly answering = new Tasks(() => undefined);
   private readonly http: FastifyInstance;
-  private readonly sessions = new Set<ServerHttp2Session>();
+  private endConnections: () => void = () => undefined;
   private readonly bodies: RequestBodies;
   private readonly onHangup = (): void => {
     this.reloadCertificates();
@@ -78,8 +77,9 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
 
   async beforeApplicationShutdown(): Promise<void> {
     process.off('SIGHUP', this.onHangup);
-    for (const session of this.sessions) session.destroy();
-    await this.http.close();
+    const closed = this.http.close();
+    this.endConnections();
+    await closed;
     await this.client.abort(); // an answer may wait for another server
     await this.answering.settled();
   }
@@ -112,14 +112,10 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   private build(routes: readonly FederationRoute[]): FastifyInstance {
     const http = fastify({
       exposeHeadRoutes: false,
-      forceCloseConnections: true,
       routerOptions: { maxParamLength: MAX_PATH_PARAMETER, ignoreTrailingSlash: false },
       serverFactory: (handler) => {
-        const server = createListener(handler, this.configuration);
-        server.on('session', (session: ServerHttp2Session) => {
-          this.sessions.add(session);
-          session.once('close', () => this.sessions.delete(session));
-        });
+        const { server, endConnections } = createListener(handler, this.configuration);
+        this.endConnections = endConnections;
         return server;
       },
       clientErrorHandler: answerBrokenConnection,
@@ -155,7 +151,8 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
           url,
           config: { route },
           handler: (request, reply) => {
-            const answering = this.answer(route, request, reply);
+            reply.type('application/json');
+            const answering = this.answer(route, request);
             this.answering.add(answering);
             return answering;
           },
@@ -176,6 +173,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     const { route, refusal = UNRECOGNIZED } = request.routeOptions.config;
     if (route === undefined) throw refusal;
     if (request.raw.rawHeaders.length / 2 > MAX_HEADERS) throw TOO_MANY_HEADERS;
+    if (request.raw.httpVersion === '1.1' && request.raw.headers.host === undefined) throw NO_HOST;
     // Whatever it says that it is, a body is read as JSON (LM-04 §Requests and Responses).
     request.raw.headers['content-type'] = 'application/json';
     if (!route.public) {
@@ -183,7 +181,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async answer(route: FederationRoute, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  private async answer(route: FederationRoute, request: FastifyRequest): Promise<string> {
     const received = request.body as ReceivedBody | undefined;
     try {
       const raw = received?.bytes ?? Buffer.alloc(0);
@@ -199,7 +197,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
         defects: parsed?.defects,
         raw,
       });
-      return await reply.code(200).type('application/json').send(JSON.stringify(answer));
+      return JSON.stringify(answer);
     } finally {
       received?.release();
     }
@@ -248,6 +246,8 @@ const UNRECOGNIZED = new MatrixError('M_UNRECOGNIZED', 404, 'there is no such en
 const WRONG_METHOD = new MatrixError('M_UNRECOGNIZED', 405, 'the endpoint does not have this method');
 
 const TOO_MANY_HEADERS = new MatrixError('M_TOO_LARGE', 431, `there are more than ${String(MAX_HEADERS)} headers`);
+
+const NO_HOST = new MatrixError('M_UNKNOWN', 400, 'there is no Host header');
 
 /** As it is signed: also of a request that names scheme and host in its first line (RFC 9112 §3.2.2). */
 const pathOf = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '');

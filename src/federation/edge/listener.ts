@@ -32,17 +32,26 @@ export const REQUEST_METHODS: readonly string[] = METHODS.filter((method) => met
 
 type Bounds = Pick<Configuration, 'federationTls' | 'maxConnections' | 'maxConnectionsPerAddress' | 'requestTimeoutMs'>;
 
+export interface Listener {
+  server: Server;
+  /** What is under way on them is finished all the same. */
+  endConnections(): void;
+}
+
 /** HTTP/1.1 and HTTP/2 over TLS 1.3, or plain HTTP/1.1 behind a proxy (profile §3): bounded in time, connections and headers. */
 export function createListener(
   handler: RequestListener,
   { federationTls, maxConnections, maxConnectionsPerAddress, requestTimeoutMs }: Bounds,
-): Server {
+): Listener {
   const headersTimeout = Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs);
   const http1 = {
     maxHeaderSize: MAX_HEADER_BYTES,
+    requireHostHeader: false, // it is required, and the answer of the protocol's form is ours
     headersTimeout,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(2_000, headersTimeout / 2),
+    keepAliveTimeout: IDLE_MS,
+    maxHeadersCount: 0, // bounded by their bytes, and then refused rather than cut off
   };
   const server =
     federationTls === undefined
@@ -60,10 +69,7 @@ export function createListener(
           },
           handler as never,
         ) as unknown as Server);
-  server.headersTimeout = headersTimeout;
-  server.requestTimeout = requestTimeoutMs;
-  server.keepAliveTimeout = IDLE_MS;
-  server.maxHeadersCount = 0; // bounded by their bytes, and then refused rather than cut off
+  Object.assign(server, http1); // Node's HTTP/2 server takes them as options, and does not use them for HTTP/1.1
   server.on('session', (session: ServerHttp2Session) => {
     session.setTimeout(IDLE_MS, () => {
       session.close();
@@ -71,14 +77,16 @@ export function createListener(
   });
   server.on('checkExpectation', (_request, response) => {
     const body = JSON.stringify(new MatrixError('M_UNKNOWN', 417, 'this expectation is not met').body());
-    response.writeHead(417, { 'content-type': 'application/json', connection: 'close' }).end(body);
+    const length = Buffer.byteLength(body);
+    response.writeHead(417, { 'content-type': 'application/json', 'content-length': length, connection: 'close' });
+    response.end(body);
   });
-  boundConnections(server, {
+  const endConnections = boundConnections(server, {
     overall: maxConnections,
     perSource: federationTls === undefined ? undefined : maxConnectionsPerAddress,
     refusal: federationTls === undefined ? rawAnswer(TOO_MANY_CONNECTIONS) : undefined,
   });
-  return server;
+  return { server, endConnections };
 }
 
 /** What comes before, or instead of, a request: an answer where there is one, and the end of the connection. */

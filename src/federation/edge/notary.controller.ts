@@ -18,7 +18,7 @@ import { KeysController } from './keys.controller.js';
 /** Each may be a request to another server. */
 const MAX_SERVERS = 50;
 
-const MAX_QUERY_BYTES = 64 * 1024;
+const MAX_QUERY_BYTES = 256 * 1024;
 
 /** Keys of other servers, signed by us too (LM-04 §GET and POST /_matrix/key/v2/query). */
 @Injectable()
