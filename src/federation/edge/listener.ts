@@ -35,7 +35,7 @@ type Bounds = Pick<Configuration, 'federationTls' | 'maxConnections' | 'maxConne
 export interface Listener {
   server: Server;
   /** What is under way on them is finished all the same. */
-  endConnections(): void;
+  endConnections: () => void;
 }
 
 /** HTTP/1.1 and HTTP/2 over TLS 1.3, or plain HTTP/1.1 behind a proxy (profile §3): bounded in time, connections and headers. */
