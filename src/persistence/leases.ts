@@ -8,12 +8,11 @@ import { LeaseEntity } from './entities/index.js';
 import { Wakeups } from './wakeups.js';
 
 /** A process that was killed, or paused for longer, loses what it holds. */
-const LEASE_MS = 15_000;
-const RENEW_MS = 5_000;
+const LEASE_MS = 10_000;
+const RENEW_MS = 3_000;
 /** How long a lease that nobody uses is kept: acquiring and releasing it costs a write each. */
 const LINGER_MS = 10_000;
 const ASK_AGAIN_MS = 2_000;
-const FORGOTTEN_MS = 24 * 3_600_000;
 const GATEWAY = 'gateway/';
 /** The database's clock: those of several machines differ. */
 const NOW = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
@@ -193,12 +192,24 @@ export class Leases implements OnApplicationBootstrap, BeforeApplicationShutdown
       else if (held.heldUntil <= now) this.held.delete(resource);
     }
     if (!this.held.has(GATEWAY + this.holder)) await this.acquire(GATEWAY + this.holder);
+    await this.freeExpired();
     const alive = await this.query<{ holder: string }>(
       `SELECT holder FROM lease WHERE resource LIKE '${GATEWAY}%' AND expires_at > ${NOW}`,
       [],
     );
     this.gateways = alive.map(({ holder }) => holder);
-    await this.query(`DELETE FROM lease WHERE expires_at < ${NOW} - $1`, [FORGOTTEN_MS]);
+  }
+
+  /** What a killed process held: whoever sees it first tells all to look for the work that was left. */
+  private async freeExpired(): Promise<void> {
+    const expired = await this.query(
+      `WITH freed AS (
+         UPDATE lease SET expires_at = 0 WHERE expires_at > 0 AND expires_at <= ${NOW} RETURNING resource)
+       SELECT resource FROM freed`,
+      [],
+    );
+    await this.query(`DELETE FROM lease WHERE resource LIKE '${GATEWAY}%' AND expires_at = 0`, []);
+    if (expired.length > 0) this.wakeups.wake('lease', this.holder);
   }
 
   /** The gateway with the highest weight: a gateway that comes or goes moves its own share alone (rendezvous hashing). */
