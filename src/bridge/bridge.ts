@@ -24,6 +24,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.logger.error({ err: error }, 'looking for what is to be carried failed');
   });
   private poll: NodeJS.Timeout | undefined;
+  private stopping = false;
 
   constructor(
     private readonly platforms: Platforms,
@@ -42,13 +43,13 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
       this.outbound.loops.start(mappingId);
     });
     this.wakeups.on('room', (roomId) => {
-      this.background.add(this.startRoom(roomId as RoomId));
+      if (!this.stopping) this.background.add(this.startRoom(roomId as RoomId));
     });
     for (const platform of this.platforms.all) {
       platform.start(this.inbox.sinkFor(platform.kind, platform.workspace));
     }
     const lookForWork = (): void => {
-      this.background.add(this.startWaiting());
+      if (!this.stopping) this.background.add(this.startWaiting());
     };
     this.wakeups.on('lease', lookForWork);
     this.wakeups.onMissed(lookForWork);
@@ -57,6 +58,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
     clearInterval(this.poll);
     const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop()];
     this.inbox.stopWaiting();

@@ -5,6 +5,7 @@ import { until } from '../../test/support/gateway.js';
 import { parseDatabaseUrl } from '../config/values.js';
 import type { Database } from './database.js';
 import { AuditLogEntity } from './entities/index.js';
+import { GatewayName } from './gateway-name.js';
 import { LeaseLost, Leases } from './leases.js';
 import { Loops } from './loops.js';
 import { openDatabase } from './open-database.js';
@@ -20,8 +21,9 @@ class Process {
     readonly database: Database,
     url: string,
   ) {
-    this.wakeups = new Wakeups(database, url.startsWith('postgres') ? new WakeupRelay(url) : undefined);
-    this.leases = new Leases(database, this.wakeups);
+    const gateway = new GatewayName();
+    this.wakeups = new Wakeups(database, url.startsWith('postgres') ? new WakeupRelay(url, gateway) : undefined);
+    this.leases = new Leases(database, this.wakeups, gateway);
   }
 
   static async start(url: string): Promise<Process> {
@@ -37,6 +39,7 @@ class Process {
 
   /** Gives nothing back. */
   async kill(): Promise<void> {
+    this.leases.stopRenewing();
     await this.wakeups.onApplicationShutdown();
     await this.database.onApplicationShutdown();
   }
@@ -153,6 +156,23 @@ forEachDatabase(({ name, createUrl }) => {
       expect(order).toEqual(['committed', 'taken']);
     });
 
+    it('passes on without waiting for its end when its holder is killed', async () => {
+      const second = await another();
+      const third = await another();
+      await until('they are present', () => [second, third].every(({ wakeups }) => wakeups.present));
+      for (const { leases } of [second, third]) await leases.onApplicationBootstrap();
+      expect(await second.leases.acquire('channel/1')).toBeDefined();
+      expect(await third.leases.acquire('channel/1')).toBeUndefined();
+      // So far away that waiting for it would fail the test.
+      await first.database.transaction((manager) =>
+        manager.query('UPDATE lease SET expires_at = expires_at + 3600000'),
+      );
+      await second.kill();
+      others.splice(others.indexOf(second), 1);
+      await until('it is free', async () => (await third.leases.acquire('channel/1')) !== undefined, 20_000);
+      await third.leases.beforeApplicationShutdown();
+    });
+
     it('is given back and taken by another process when a loop is stopped', async () => {
       const second = await another();
       const ran: string[] = [];
@@ -183,8 +203,11 @@ forEachDatabase(({ name, createUrl }) => {
     it('are spread over the processes that are alive, and of a process that goes only its own move', async () => {
       const second = await another();
       const third = await another();
+      await until('they are present', () => [first, second, third].every(({ wakeups }) => wakeups.present));
       for (const { leases } of [first, second, third]) await leases.onApplicationBootstrap();
-      for (const { leases } of [first, second, third]) await leases.onApplicationBootstrap();
+      await until('they see each other', () =>
+        [first, second, third].every(({ leases }) => leases.alive().length === 3),
+      );
       const keys = Array.from({ length: 300 }, (_, n) => `channel/${String(n)}`);
       const preferring = (...processes: Process[]): (Process | undefined)[] =>
         keys.map((key) => {
@@ -197,7 +220,7 @@ forEachDatabase(({ name, createUrl }) => {
         expect(before.filter((each) => each === process).length).toBeGreaterThan(50);
       }
       await third.leases.beforeApplicationShutdown();
-      for (const { leases } of [first, second]) await leases.onApplicationBootstrap();
+      await until('it is seen', () => [first, second].every(({ leases }) => leases.alive().length === 2));
       const after = preferring(first, second);
       expect(after.filter((each, n) => each !== before[n] && before[n] !== third)).toEqual([]);
       for (const { leases } of [first, second]) await leases.beforeApplicationShutdown();

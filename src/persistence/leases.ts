@@ -1,15 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Database } from './database.js';
 import { LeaseEntity } from './entities/index.js';
+import { GatewayName } from './gateway-name.js';
+import { PRESENCE } from './wakeup-relay.js';
 import { Wakeups } from './wakeups.js';
 
-/** A process that was killed, or paused for longer, loses what it holds. */
+/** A process that is paused for longer loses what it holds; so does one whose death nobody sees (its machine is gone). */
 const LEASE_MS = 10_000;
-const RENEW_MS = 3_000;
+const RENEW_MS = 2_000;
 /** How long a lease that nobody uses is kept: acquiring and releasing it costs a write each. */
 const LINGER_MS = 10_000;
 const ASK_AGAIN_MS = 2_000;
@@ -48,20 +49,22 @@ interface Held {
  */
 @Injectable()
 export class Leases implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  /** The name of this process among those on the database. */
-  readonly holder = `${hostname().slice(0, 64)}/${String(process.pid)}/${randomBytes(6).toString('hex')}`;
+  private readonly holder: string;
   private readonly logger = new Logger('Leases');
   private readonly held = new Map<string, Held>();
   /** Resources that another process holds: until when it is useless to ask. */
   private readonly foreign = new Map<string, number>();
-  private gateways: readonly string[] = [this.holder];
+  private gateways: readonly string[];
   private timer: NodeJS.Timeout | undefined;
   private renewing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly database: Database,
     private readonly wakeups: Wakeups,
+    gateway: GatewayName,
   ) {
+    this.holder = gateway.value;
+    this.gateways = [this.holder];
     // What was in other hands may be free.
     wakeups.on('lease', () => {
       this.foreign.clear();
@@ -74,7 +77,6 @@ export class Leases implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.shared) return;
-    await this.acquire(GATEWAY + this.holder);
     await this.renew();
     this.timer = setInterval(() => {
       this.renewing = this.renew().catch((error: unknown) => {
@@ -83,8 +85,12 @@ export class Leases implements OnApplicationBootstrap, BeforeApplicationShutdown
     }, RENEW_MS);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  stopRenewing(): void {
     clearInterval(this.timer);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopRenewing();
     await this.renewing;
     await this.release([GATEWAY + this.holder]);
   }
@@ -191,25 +197,33 @@ export class Leases implements OnApplicationBootstrap, BeforeApplicationShutdown
       if (renewed.get(resource) === held.token) held.heldUntil = now + LEASE_MS;
       else if (held.heldUntil <= now) this.held.delete(resource);
     }
-    if (!this.held.has(GATEWAY + this.holder)) await this.acquire(GATEWAY + this.holder);
-    await this.freeExpired();
+    if (this.wakeups.present) await this.acquire(GATEWAY + this.holder);
+    await this.freeAbandoned();
     const alive = await this.query<{ holder: string }>(
       `SELECT holder FROM lease WHERE resource LIKE '${GATEWAY}%' AND expires_at > ${NOW}`,
       [],
     );
-    this.gateways = alive.map(({ holder }) => holder);
+    this.gateways = [...new Set([this.holder, ...alive.map(({ holder }) => holder)])];
   }
 
-  /** What a killed process held: whoever sees it first tells all to look for the work that was left. */
-  private async freeExpired(): Promise<void> {
-    const expired = await this.query(
-      `WITH freed AS (
-         UPDATE lease SET expires_at = 0 WHERE expires_at > 0 AND expires_at <= ${NOW} RETURNING resource)
+  /** What a process held that is gone, or that did not renew it: whoever sees it first tells all to look for the work that was left. */
+  private async freeAbandoned(): Promise<void> {
+    const freed = await this.query(
+      `WITH gone AS (
+         SELECT holder FROM lease
+         WHERE resource LIKE '${GATEWAY}%' AND holder <> $1 AND NOT EXISTS (
+           SELECT 1 FROM pg_locks
+           WHERE locktype = 'advisory' AND granted AND classid = $2
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND objid = (hashtext(holder)::bigint & 4294967295)::oid)),
+       freed AS (
+         UPDATE lease SET expires_at = 0
+         WHERE expires_at > 0 AND (expires_at <= ${NOW} OR holder IN (SELECT holder FROM gone)) RETURNING resource)
        SELECT resource FROM freed`,
-      [],
+      [this.holder, PRESENCE],
     );
     await this.query(`DELETE FROM lease WHERE resource LIKE '${GATEWAY}%' AND expires_at = 0`, []);
-    if (expired.length > 0) this.wakeups.wake('lease', this.holder);
+    if (freed.length > 0) this.wakeups.wake('lease', this.holder);
   }
 
   /** The gateway with the highest weight: a gateway that comes or goes moves its own share alone (rendezvous hashing). */

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { DatabaseLocation } from '../config/index.js';
 import { Clock, SystemClock } from './clock.js';
 import { Database } from './database.js';
+import { GatewayName } from './gateway-name.js';
 import { Leases } from './leases.js';
 import { openDatabase } from './open-database.js';
 import { Sequence } from './sequence.js';
@@ -17,11 +18,12 @@ export class PersistenceModule {
       providers: [
         { provide: Database, useFactory: () => openDatabase(location) },
         { provide: Clock, useClass: SystemClock },
+        GatewayName,
         {
           provide: Wakeups,
-          inject: [Database],
-          useFactory: (database: Database) =>
-            new Wakeups(database, location.kind === 'postgres' ? new WakeupRelay(location.url) : undefined),
+          inject: [Database, GatewayName],
+          useFactory: (database: Database, gateway: GatewayName) =>
+            new Wakeups(database, location.kind === 'postgres' ? new WakeupRelay(location.url, gateway) : undefined),
         },
         Leases,
         Sequence,

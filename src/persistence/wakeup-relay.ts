@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
 import { backoff } from './backoff.js';
+import type { GatewayName } from './gateway-name.js';
 
 const CHANNEL = 'causeway';
+/** The class of the advisory locks by which gateways show that they live. */
+export const PRESENCE = 0x43_57_47_57;
 /** What is published within this time goes in one notification. */
 const GATHER_MS = 5;
 /** PostgreSQL takes less than 8,000 bytes. */
@@ -25,11 +27,11 @@ type Notification = [string, [string, string][]?];
 
 /**
  * Wake-ups between the gateway processes on one PostgreSQL, by LISTEN and NOTIFY on a connection of its own. They are sent after the
- * commit and gathered, not in the transactions: those would take turns at their commits (docs/adr/0005).
+ * commit and gathered, not in the transactions: those would take turns at their commits (docs/adr/0005). The same
+ * connection holds a lock in the name of this gateway, which ends with the process, however that ends.
  */
 export class WakeupRelay {
   private readonly logger = new Logger('WakeupRelay');
-  private readonly sender = randomBytes(9).toString('base64url');
   private readonly gathered = new Map<string, [string, string]>();
   private client: Client | undefined;
   private listener: RelayListener | undefined;
@@ -39,7 +41,15 @@ export class WakeupRelay {
   private failures = 0;
   private stopping = false;
 
-  constructor(private readonly url: string) {}
+  constructor(
+    private readonly url: string,
+    private readonly gateway: GatewayName,
+  ) {}
+
+  /** Whether the other gateways can see that this one lives. */
+  get present(): boolean {
+    return this.client !== undefined;
+  }
 
   start(listener: RelayListener): void {
     this.listener = listener;
@@ -78,26 +88,26 @@ export class WakeupRelay {
   }
 
   private payloads(wakeups: readonly [string, string][]): string[] {
-    if (wakeups.length > MAX_GATHERED) return [JSON.stringify([this.sender] satisfies Notification)];
+    if (wakeups.length > MAX_GATHERED) return [JSON.stringify([this.gateway.value] satisfies Notification)];
     const out: string[] = [];
     let part: [string, string][] = [];
     let bytes = 0;
     for (const wakeup of wakeups) {
       const size = Buffer.byteLength(JSON.stringify(wakeup)) + 1;
       if (bytes + size > MAX_PAYLOAD_BYTES && part.length > 0) {
-        out.push(JSON.stringify([this.sender, part] satisfies Notification));
+        out.push(JSON.stringify([this.gateway.value, part] satisfies Notification));
         part = [];
         bytes = 0;
       }
       part.push(wakeup);
       bytes += size;
     }
-    return [...out, JSON.stringify([this.sender, part] satisfies Notification)];
+    return [...out, JSON.stringify([this.gateway.value, part] satisfies Notification)];
   }
 
   private received(payload: string | undefined): void {
     const [sender, wakeups] = JSON.parse(payload ?? '[]') as Notification;
-    if (sender === this.sender) return;
+    if (sender === this.gateway.value) return;
     if (wakeups === undefined) this.listener?.missed();
     else for (const [topic, subject] of wakeups) this.listener?.woken(topic, subject);
   }
@@ -119,6 +129,7 @@ export class WakeupRelay {
     try {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
+      await client.query('SELECT pg_try_advisory_lock($1, hashtext($2))', [PRESENCE, this.gateway.value]);
     } catch (error) {
       await client.end().catch(() => undefined); // it was not connected
       this.retry(error);

@@ -48,6 +48,11 @@ export class Wakeups implements OnApplicationShutdown {
     await this.relay?.stop();
   }
 
+  /** Whether other gateway processes can see that this one lives. */
+  get present(): boolean {
+    return this.relay?.present ?? false;
+  }
+
   /** Wakes the listeners once the current transaction is committed. */
   wake<T extends Topic>(topic: T, subject: Topics[T]): void {
     this.database.afterCommit(() => {

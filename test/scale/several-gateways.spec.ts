@@ -102,7 +102,7 @@ forEachDatabase(({ name, createUrl }) => {
         })();
         try {
           for (let n = 0; n < MESSAGES; n++) {
-            const room = n % 2 === 0 ? 0 : n % ROOMS; // half of all in one room
+            const room = n % 2 === 0 ? 0 : 1 + (((n - 1) / 2) % (ROOMS - 1)); // half of all in one room
             const [fleet, username] = Math.random() < 0.5 ? [acme, 'ada'] : [globex, 'grace'];
             fleet.chat.write(channelOf(room), username, `#${String(n)}`);
             if (n % 50 === 0)

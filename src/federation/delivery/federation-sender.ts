@@ -48,13 +48,13 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
 
   onApplicationBootstrap(): void {
     this.wakeups.on('room', (roomId) => {
-      this.background.add(this.startFollowers(roomId as RoomId));
+      if (!this.loops.stopped) this.background.add(this.startFollowers(roomId as RoomId));
     });
     this.wakeups.on('destination', (server) => {
       this.loops.start(server as ServerName);
     });
     const lookForWork = (): void => {
-      this.background.add(this.startWaiting());
+      if (!this.loops.stopped) this.background.add(this.startWaiting());
     };
     this.wakeups.on('lease', lookForWork);
     this.wakeups.onMissed(lookForWork);
