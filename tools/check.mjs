@@ -6,11 +6,13 @@ const STEPS = [
   ['lint', 'eslint', ['.']],
   ['format', 'prettier', ['--check', '.', '--log-level', 'warn']],
   ['dependencies', 'depcruise', ['--config', '.dependency-cruiser.cjs', 'src', 'demo']],
+  ['conformance', 'node', ['tools/conformance.mjs', '--check']],
 ];
 
 const failed = STEPS.filter(([name, command, args]) => {
   console.log(`— ${name}`);
-  return spawnSync('npx', ['--no-install', command, ...args], { stdio: 'inherit' }).status !== 0;
+  const [program, before] = command === 'node' ? [process.execPath, []] : ['npx', ['--no-install', command]];
+  return spawnSync(program, [...before, ...args], { stdio: 'inherit' }).status !== 0;
 });
 if (failed.length > 0) {
   console.error(`failed: ${failed.map(([name]) => name).join(', ')}`);

@@ -158,6 +158,18 @@ describe('a join', () => {
     expect(await acme.reader.membership(roomId, bob())).toBe('ban');
   });
 
+  // proves LM-04/ev-join-rules/1, 2
+  it('is not let in by join rules under another state key, nor by ones that say nothing', async () => {
+    const roomId = await acme.rooms.create({ joinRule: 'invite' });
+    const rules = { roomId, sender: acme.rooms.bot, type: 'm.room.join_rules' };
+    await acme.rooms.send({ ...rules, stateKey: 'x', content: { join_rule: 'public' } });
+    expect((await make('join', roomId, bob())).status).toBe(403);
+    await acme.rooms.send({ ...rules, stateKey: '', content: {} });
+    expect((await make('join', roomId, bob())).status).toBe(403);
+    await acme.rooms.send({ ...rules, stateKey: '', content: { join_rule: 'public' } });
+    expect((await make('join', roomId, bob())).status).toBe(200);
+  });
+
   // proves profile/handshakes/2
   it('takes messages and superseded state in the answer; the last of each kind of state counts', async () => {
     const room = (await peer.createRoom({ joinRule: 'public' })) as unknown as {

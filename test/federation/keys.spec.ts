@@ -267,6 +267,18 @@ forEachDatabase(({ createUrl }) => {
       },
     );
 
+    // proves LM-04/api-self-key/4
+    it('asks a server again when half of the life of its keys is over, and not before', async () => {
+      odd.publish([aKey('a', '1')]); // valid for 12 hours
+      await query(`/${ODD}`);
+      later(5.9 * HOUR_MS);
+      expect((await query(`/${ODD}`)).keys).toHaveLength(1);
+      expect(odd.asked).toBe(1);
+      later(6.1 * HOUR_MS);
+      expect((await query(`/${ODD}`)).keys).toHaveLength(1);
+      expect(odd.asked).toBe(2);
+    });
+
     it('does not ask a server again and again', async () => {
       odd.answer = '<html>';
       for (let n = 0; n < 5; n++) expect((await query(`/${ODD}`)).keys).toEqual([]);
