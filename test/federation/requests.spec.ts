@@ -143,10 +143,36 @@ describe('a transaction', () => {
 
   // proves LM-04/api-send-txn/6; LM-04/txn-ids/2; profile/handshakes/5
   it('that comes while another of its origin is under way is processed after it, and both are answered', async () => {
-    const names = Array.from({ length: 10 }, (_, n) => `turn ${String(n)}`);
-    const answers = await Promise.all(names.map((body) => peer.send(ACME, [message(peer, body)])));
-    expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200));
-    expect((await bodies()).filter((body) => String(body).startsWith('turn'))).toEqual(names);
+    const reader = acme.app.get(RoomReader);
+    const room = reader.room.bind(reader);
+    let second: Promise<PeerAnswer> | undefined;
+    vi.spyOn(reader, 'room').mockImplementationOnce(async (id) => {
+      second = peer.send(ACME, [message(peer, 'second')]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return room(id);
+    });
+    const first = await peer.send(ACME, [message(peer, 'first')]);
+    expect([first.status, (await second)?.status]).toEqual([200, 200]);
+    expect((await bodies()).filter((body) => body === 'first' || body === 'second')).toEqual(['first', 'second']);
+  });
+
+  // proves LM-04/txn-ids/2
+  it('is answered as the first time, though it would fare otherwise now', async () => {
+    const late = peer.lpdu({
+      room_id: roomId,
+      type: 'm.room.message',
+      sender: peer.user('late'),
+      hub: ACME,
+      content: { body: 'too early' },
+    });
+    const first = await peer.send(ACME, [late], { txnId: 'too-early' });
+    expect(Object.values(first.json?.failed_pdus as object)).toHaveLength(1);
+    await acme.rooms.invite(roomId, peer.user('late') as UserId);
+    await peer.join(ACME, roomId, peer.user('late'));
+    expect((await peer.send(ACME, [late], { txnId: 'too-early' })).text).toBe(first.text);
+    expect(await bodies()).not.toContain('too early');
+    expect((await peer.send(ACME, [late], { txnId: 'in-time' })).json).toEqual({ failed_pdus: {} });
+    expect(await bodies()).toContain('too early');
   });
 
   // proves LM-04/api-send-txn/3
@@ -157,6 +183,8 @@ describe('a transaction', () => {
 
   // proves LM-04/api-send-txn/4; profile/handshakes/8
   it('is answered while another server does not take what it holds', async () => {
+    const head = (await acme.reader.eventsAfter(roomId, -1, 1_000)).at(-1)?.eventId;
+    await other.until(() => other.received.some(({ id }) => id === head));
     other.faults.add('hang:1@send');
     await acme.rooms.send({ roomId, sender: acme.rooms.bot, type: 'm.room.message', content: { body: 'hangs there' } });
     await other.until(() => other.received.some(({ pdu }) => pdu.content.body === 'hangs there'));
