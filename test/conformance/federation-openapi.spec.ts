@@ -26,13 +26,15 @@ describe('the document of the federation API', () => {
   });
 
   // proves LM-04/transport-requests-responses/5; profile/endpoints/1, 7
-  it('has exactly the routes that are served, their names, and which of them are public', async () => {
+  it('has exactly the routes that are served, their names, and which of them are public or limited in rate', async () => {
     const gateway = await startGateway(ACME, {}, { env: { CAUSEWAY_FEDERATION_WELL_KNOWN: 'fed.acme.example:443' } });
     const served = gateway.app
       .get<FederationController[]>(FEDERATION_CONTROLLERS)
       .flatMap((controller) => controller.routes())
-      .flatMap(({ method, paths, endpoint, public: open }) =>
-        paths.map((path) => `${method} ${path} ${endpoint}${open ? ' public' : ''}`),
+      .flatMap(({ method, paths, endpoint, public: open, rateLimited }) =>
+        paths.map((path) =>
+          [method, path, endpoint, ...(open ? ['public'] : []), ...(rateLimited ? ['limited'] : [])].join(' '),
+        ),
       );
     await gateway.close();
     expect(document.routes().sort()).toEqual(served.sort());

@@ -66,6 +66,7 @@ afterEach(async () => {
 });
 
 describe('a hub that takes no invites for others at POST invite', () => {
+  // proves LM-04/transport-invites/1
   it('is sent our invite of a third server’s user as an event of the room', async () => {
     const room = await joined();
     hub.faults.add('400@invite');
@@ -92,6 +93,7 @@ describe('a hub that takes no invites for others at POST invite', () => {
 });
 
 describe('a hub without make_leave', () => {
+  // proves LM-04/transport-leaves/1
   it('is sent the rejection of an invite as an event', async () => {
     const room = await invited();
     habit = ({ path }, answer) => (path.includes('/make_leave/') ? NO_SUCH_PATH : answer);

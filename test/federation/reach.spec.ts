@@ -176,6 +176,7 @@ describe('a request of ours', () => {
     expect(requests).toEqual([]);
   });
 
+  // proves LM-04/server-names/2
   it.each(['127.1', '2130706433', '0x7f000001', '017700000001', '0x7f.1'])(
     'does not go to %s, which looks like a name and is our own address',
     async (name) => {
@@ -199,6 +200,7 @@ describe('a request of ours', () => {
     },
   );
 
+  // proves LM-04/transport/1
   it('reaches a server that speaks HTTP/2 alone, with a body both ways', async () => {
     const { cert, key } = authority.of('a.example');
     const modern = createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) });

@@ -89,6 +89,7 @@ describe('over HTTP/2', () => {
     session.destroy();
   });
 
+  // proves LM-04/unknown-endpoints/1
   it.each([
     ['a wrong method', { ':method': 'DELETE', ':path': VERSION }, undefined, 405, 'M_UNRECOGNIZED'],
     ['an unknown path', { ':path': '/nowhere' }, undefined, 404, 'M_UNRECOGNIZED'],
@@ -103,6 +104,7 @@ describe('over HTTP/2', () => {
     session.destroy();
   });
 
+  // proves LM-04/transport-auth/5; profile/requests/4
   it('every Authorization header counts: a good one beside a bad one is refused', async () => {
     const uri = '/_matrix/federation/v2/event/$none';
     const good = (peer as unknown as { authHeader(...args: string[]): string }).authHeader('GET', uri, ACME);

@@ -82,6 +82,7 @@ describe('somebody slow', () => {
     expect(await slow.answer()).toMatchObject({ status: 408, json: errorOf('M_UNKNOWN') });
   });
 
+  // proves profile/endpoints/6
   it('who drips a body gets no longer than one who stops', async () => {
     const slow = await Wire.open(`POST ${QUERY} HTTP/1.1\r\nHost: ${ACME}\r\nTransfer-Encoding: chunked\r\n\r\n`);
     const drip = setInterval(() => {
@@ -118,6 +119,7 @@ describe('somebody who is too much', () => {
     expect(await wire.answer()).toMatchObject({ status: 413, json: errorOf('M_TOO_LARGE') });
   });
 
+  // proves LM-04/transport-auth/6
   it('who is not authenticated is refused before any of the body is read', async () => {
     const answer = await ask(`PUT ${SEND} HTTP/1.1`, `Host: ${ACME}`, 'Content-Length: 8000000');
     expect(answer).toMatchObject({ status: 401, json: errorOf('M_FORBIDDEN') });
@@ -125,6 +127,7 @@ describe('somebody who is too much', () => {
     expect(unknown).toMatchObject({ status: 404, json: errorOf('M_UNRECOGNIZED') });
   });
 
+  // proves LM-04/malformed-requests/1
   it.each([
     ['deep JSON', '['.repeat(60_000), 'M_NOT_JSON'],
     ['10,000 servers', JSON.stringify({ server_keys: Object.fromEntries(tenThousand(6)) }), 'M_BAD_JSON'],
@@ -156,6 +159,7 @@ describe('somebody who is too much', () => {
 });
 
 describe('a request that is odd', () => {
+  // proves LM-04/unknown-endpoints/1
   it.each([
     ['/_matrix/federation/v2/event/%zz', 400, 'M_INVALID_PARAM'],
     ['/_matrix/federation/v2/event/%', 400, 'M_INVALID_PARAM'],
@@ -181,6 +185,7 @@ describe('a request that is odd', () => {
     expect(await get(`HTTPS://elsewhere.example${VERSION}?x`)).toMatchObject({ status: 200 });
   });
 
+  // proves LM-04/unknown-endpoints/1
   it.each(['HEAD', 'OPTIONS', 'TRACE', 'DELETE', 'PATCH', 'PROPFIND', 'PURGE', 'QUERY'])(
     'with the method %s: 405',
     async (method) => {
@@ -253,6 +258,7 @@ describe('a request that is odd', () => {
 });
 
 describe('where we are', () => {
+  // proves LM-04/wellknown/2
   it('is told by .well-known, when the operator says so', async () => {
     const { status, json, head } = await get('/.well-known/matrix/server');
     expect([status, json]).toEqual([200, { 'm.server': 'matrix.acme.example:443' }]);

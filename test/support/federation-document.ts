@@ -10,6 +10,7 @@ interface Parameter {
 }
 interface Operation {
   'x-endpoint': string;
+  'x-rate-limited'?: boolean;
   parameters?: unknown[];
   requestBody?: unknown;
   responses: Record<string, unknown>;
@@ -42,12 +43,17 @@ export class FederationDocument {
     this.ajv.addSchema(this.document, ID);
   }
 
-  /** `METHOD path endpoint`, and `public` behind those that need no authentication; paths as the server writes them. */
+  /** `METHOD path endpoint`, then `public` (needs no authentication) or `limited` (in rate); paths as the server writes them. */
   routes(): string[] {
     return Object.keys(this.document.paths).flatMap((path) =>
-      this.operationsAt(path).map(
-        ([method, operation]) =>
-          `${method} ${path.replace(/\{(\w+)\}/g, ':$1')} ${operation['x-endpoint']}${operation.security?.length === 0 ? ' public' : ''}`,
+      this.operationsAt(path).map(([method, operation]) =>
+        [
+          method,
+          path.replace(/\{(\w+)\}/g, ':$1'),
+          operation['x-endpoint'],
+          ...(operation.security?.length === 0 ? ['public'] : []),
+          ...(operation['x-rate-limited'] ? ['limited'] : []),
+        ].join(' '),
       ),
     );
   }
