@@ -7,26 +7,29 @@ export type RoomAlias = Branded<'RoomAlias'>;
 export type UserId = Branded<'UserId'>;
 export type EventId = Branded<'EventId'>;
 export type KeyId = Branded<'KeyId'>;
+export type DeviceId = Branded<'DeviceId'>;
 
 export const MAX_IDENTIFIER_BYTES = 255; // LM-04 §Rooms, §Users, §Events
-const MAX_SERVER_NAME = 255 + 6; // hostname, ":" and 5 digits
+const MAX_HOSTNAME = 255; // LM-04 §Server Names
 
 const PORT = /^(.+?):([0-9]{1,5})$/;
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
-const IPV4 = /^[0-9]+(?:\.[0-9]+){3}$/;
+// What is read as an IPv4 address when connecting, also in its short and hexadecimal forms: the last label is a number.
+const IPV4 = /(?:^|\.)0x[0-9a-f]*$|\.[0-9]+$/i;
 const ROOM_LOCALPART = /^[A-Za-z0-9._~-]+$/;
 // eslint-disable-next-line no-control-regex -- what an alias may not hold
 const ALIAS_LOCALPART = /^[^:\s\u0000-\u001f\u007f]+$/;
 const USER_LOCALPART = /^[a-z0-9._=/+-]+$/;
 const EVENT_ID = /^\$[A-Za-z0-9_-]+$/;
 const KEY_ID = /^ed25519:[A-Za-z0-9_]+$/;
+const DEVICE_ID = /^[A-Za-z0-9_]+$/;
 
 /** LM-04 §Server Names: an RFC 1123 host name, never an IP literal, with an optional port. */
 export function parseServerName(value: unknown): ServerName | undefined {
-  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_SERVER_NAME) return undefined;
+  if (typeof value !== 'string') return undefined;
   const [, hostname = value, port] = PORT.exec(value) ?? [];
   if (port !== undefined && Number(port) > 65_535) return undefined;
-  if (hostname.length > 255 || IPV4.test(hostname)) return undefined;
+  if (hostname.length > MAX_HOSTNAME || IPV4.test(hostname)) return undefined;
   return hostname.split('.').every((label) => LABEL.test(label)) ? (value as ServerName) : undefined;
 }
 
@@ -62,6 +65,13 @@ export function parseEventId(value: unknown): EventId | undefined {
 export function parseKeyId(value: unknown): KeyId | undefined {
   return typeof value === 'string' && value.length <= MAX_IDENTIFIER_BYTES && KEY_ID.test(value)
     ? (value as KeyId)
+    : undefined;
+}
+
+/** LM-04 §Devices: it serves as a key version too. */
+export function parseDeviceId(value: unknown): DeviceId | undefined {
+  return typeof value === 'string' && value.length <= MAX_IDENTIFIER_BYTES && DEVICE_ID.test(value)
+    ? (value as DeviceId)
     : undefined;
 }
 

@@ -138,6 +138,13 @@ describe('a server name', () => {
     await expect(resolve('a.example')).rejects.toThrow();
   });
 
+  it.each(['2130706433', '2130706433:8448', '1'])(
+    'that is the number %s is not connected to as an address',
+    async (name) => {
+      await expect(discovery({}).resolve(name)).rejects.toThrow(/is an address/);
+    },
+  );
+
   it('that the DNS does not answer for fails now, and is asked for again at once', async () => {
     const world: World = { srvError: 'ESERVFAIL' };
     const { resolve } = discovery(world);

@@ -1,5 +1,6 @@
 import type { SrvRecord } from 'node:dns';
 import { resolveSrv } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { type ServerName, isJsonObject, parseJson, parseServerName, splitServerName } from '../../protocol/index.js';
 
@@ -167,6 +168,8 @@ function isAbsent(error: unknown): boolean {
 }
 
 function target(host: string, port: number, tlsName: string, hostHeader: string): Target {
+  // A lone number is a name by the grammar; who connects reads it as an address, which no look-up would check.
+  if (isIP(new URL(`https://${host}`).hostname) !== 0) throw new Error(`${host} is an address`);
   return { origin: `https://${host}:${String(port)}`, tlsName, hostHeader, trusted: false };
 }
 
