@@ -3,19 +3,22 @@ import { type JsonObject, type JsonValue, MAX_JSON_DEPTH } from './json.js';
 /** A value has no canonical form. */
 export class CanonicalJsonError extends Error {}
 
+// An event is carried by bodies and answers that nest it: what came alone and at full depth could be passed on to nobody.
+const MAX_EVENT_DEPTH = MAX_JSON_DEPTH - 10;
+// The object over which a request is signed nests its body once more.
+const MAX_REQUEST_DEPTH = MAX_JSON_DEPTH + 1;
+
 /** RFC 8785 without the numbers and strings that canonical forms disagree about (profile §2). Throws CanonicalJsonError. */
-export const canonicalJson = (value: JsonValue): string => write(value, strictNumber, 0);
+export const canonicalJson = (value: JsonValue): string => write(value, strictNumber, MAX_EVENT_DEPTH);
 
 /** Plain RFC 8785, floats and all: over which a request's body is signed (profile §2). Throws CanonicalJsonError. */
-export const canonicalJsonLoose = (value: JsonValue): string => write(value, looseNumber, 0);
+export const canonicalJsonLoose = (value: JsonValue): string => write(value, looseNumber, MAX_REQUEST_DEPTH);
 
-// Members of an event are bounded by parseJson; the requests that wrap them add a few levels.
-const MAX_DEPTH = MAX_JSON_DEPTH + 10;
 // eslint-disable-next-line no-control-regex -- what JSON.stringify would escape
 const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-function write(value: JsonValue | undefined, number: (value: number) => string, depth: number): string {
-  if (depth > MAX_DEPTH) throw new CanonicalJsonError('nested too deep');
+function write(value: JsonValue | undefined, number: (value: number) => string, depthLeft: number): string {
+  if (depthLeft < 0) throw new CanonicalJsonError('nested too deep');
   switch (typeof value) {
     case 'string':
       return text(value);
@@ -26,18 +29,18 @@ function write(value: JsonValue | undefined, number: (value: number) => string, 
     case 'object':
       if (value === null) return 'null';
       return Array.isArray(value)
-        ? `[${value.map((each) => write(each, number, depth + 1)).join(',')}]`
-        : writeObject(value, number, depth);
+        ? `[${value.map((each) => write(each, number, depthLeft - 1)).join(',')}]`
+        : writeObject(value, number, depthLeft);
     default:
       throw new CanonicalJsonError(`${typeof value} is not JSON`);
   }
 }
 
-function writeObject(object: JsonObject, number: (value: number) => string, depth: number): string {
+function writeObject(object: JsonObject, number: (value: number) => string, depthLeft: number): string {
   let out = '{';
   for (const key of Object.keys(object).sort()) {
     if (out.length > 1) out += ',';
-    out += `${text(key)}:${write(object[key], number, depth + 1)}`;
+    out += `${text(key)}:${write(object[key], number, depthLeft - 1)}`;
   }
   return out + '}';
 }

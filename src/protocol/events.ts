@@ -1,3 +1,4 @@
+import { decodeBase64 } from './base64.js';
 import { CanonicalJsonError, canonicalJson } from './canonical-json.js';
 import {
   type EventId,
@@ -17,6 +18,7 @@ import { type Result, err, ok } from './result.js';
 export const MAX_PDU_BYTES = 65_536; // LM-04 §Events, canonical, signatures included
 export const MAX_PDUS_PER_TRANSACTION = 50; // LM-04 §send
 export const MAX_EDUS_PER_TRANSACTION = 100; // LM-04 §send
+const SHA256_BYTES = 32;
 const MAX_AUTH_EVENTS = 10; // LM-04 §Auth Events Selection names at most 5
 const MAX_PREV_EVENTS = 20; // servers outside of a hub may name several
 
@@ -62,7 +64,7 @@ export function parsePdu(value: JsonValue, defects?: JsonDefects): Result<Pdu, E
   if (!event.ok) return event;
   const pdu = event.value;
   const hashes = isJsonObject(pdu.hashes) ? pdu.hashes : {};
-  if (typeof hashes.sha256 !== 'string') return bad('hashes.sha256 is missing');
+  if (!isSha256(hashes.sha256)) return bad('hashes.sha256 is missing');
   const lpduHash = lpduHashOf(hashes);
   if (pdu.hub_server !== undefined && lpduHash === undefined) return bad('hashes.lpdu is missing');
   if (pdu.hub_server === undefined && hashes.lpdu !== undefined) return bad('hashes.lpdu without hub_server');
@@ -114,7 +116,7 @@ function parseEvent(value: JsonValue, defects: JsonDefects | undefined): Result<
 export function eventFault(event: JsonObject): string | undefined {
   if (parseRoomId(event.room_id) === undefined) return 'room_id is no room id';
   if (parseUserId(event.sender) === undefined) return 'sender is no user id';
-  if (!isShortText(event.type) || event.type === '') return 'type is no text of at most 255 bytes';
+  if (!isShortText(event.type)) return 'type is no text of at most 255 bytes';
   if (event.state_key !== undefined && !isShortText(event.state_key))
     return 'state_key is no text of at most 255 bytes';
   if (!Number.isSafeInteger(event.origin_server_ts)) return 'origin_server_ts is no integer';
@@ -139,11 +141,16 @@ export function typeFault(event: { type?: JsonValue; state_key?: JsonValue }): s
 
 function lpduHashOf(hashes: JsonObject): string | undefined {
   const lpdu = hashes.lpdu;
-  return isJsonObject(lpdu) && typeof lpdu.sha256 === 'string' ? lpdu.sha256 : undefined;
+  return isJsonObject(lpdu) && isSha256(lpdu.sha256) ? lpdu.sha256 : undefined;
 }
 
+function isSha256(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && decodeBase64(value)?.length === SHA256_BYTES;
+}
+
+/** Without U+0000, which not every server's database can hold. */
 function isShortText(value: JsonValue | undefined): value is string {
-  return typeof value === 'string' && Buffer.byteLength(value) <= MAX_IDENTIFIER_BYTES;
+  return typeof value === 'string' && Buffer.byteLength(value) <= MAX_IDENTIFIER_BYTES && !value.includes('\u0000');
 }
 
 function isEventIds(value: JsonValue | undefined, most: number): value is string[] {

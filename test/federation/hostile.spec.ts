@@ -42,6 +42,12 @@ const message = (fields: JsonObject = {}, fault?: JsonObject): JsonObject =>
     fault,
   );
 
+function nested(depth: number): JsonObject {
+  let value: JsonObject = {};
+  for (let level = 1; level < depth; level++) value = { a: value };
+  return value;
+}
+
 const logLength = async (): Promise<number> => (await acme.reader.eventsAfter(roomId, -1, 1_000)).length;
 
 async function failures(pdus: unknown[]): Promise<(string | undefined)[]> {
@@ -86,6 +92,8 @@ describe('an event that is not right', () => {
     ['without hub_server', () => ({ ...message(), hub_server: undefined }), /hub_server is missing/],
     ['without a time', () => message({ ts: 'now' }), /origin_server_ts/],
     ['with a type of 300 bytes', () => message({ type: 'x'.repeat(300) }), /type/],
+    ['with U+0000 in its type', () => message({ type: 'a\u0000' }), /type/],
+    ['nested deeper than what carries it allows', () => message({ content: nested(92) }), /nested too deep/],
     ['larger than 65536 bytes', () => message({ content: { body: 'x'.repeat(66_000) } }), /65536/],
     ['with a room id that is none', () => message({ room_id: 'nowhere' }), /room_id/],
   ])('%s is refused alone, and its neighbours are taken', async (_what, make, reason) => {
@@ -103,6 +111,30 @@ describe('an event that is not right', () => {
     const answer = await peer.send(ACME, [good, bad]);
     expect(answer.status).toBe(200);
     expect(Object.keys(answer.json?.failed_pdus as object)).toEqual([await idOf(bad)]);
+  });
+
+  it('with a key twice in it is refused alone', async () => {
+    const [good, bad] = [message(), message()];
+    const raw = JSON.stringify({ pdus: [bad, good] }).replace(
+      '{"room_id"',
+      '{"room_id":"!first:acme.example","room_id"',
+    );
+    const path = peer.path('send', 'a-key-twice');
+    const answer = await peer.request('PUT', ACME, path, { pdus: [bad, good] }, { raw });
+    expect(answer.json).toEqual({ failed_pdus: { [await idOf(bad)]: { error: 'duplicate key' } } });
+  });
+
+  it('that came alone and deep is refused, because a transaction could not carry it on', async () => {
+    const join = peer.lpdu({
+      room_id: roomId,
+      type: 'm.room.member',
+      state_key: peer.user('peer'),
+      sender: peer.user('peer'),
+      hub: ACME,
+      content: { membership: 'join', deep: nested(95) },
+    });
+    const answer = await peer.request('POST', ACME, peer.path('send_join', 'deep'), join);
+    expect([answer.status, answer.json?.errcode]).toEqual([400, 'M_BAD_JSON']);
   });
 
   // proves LM-04/room-versions/6
