@@ -3,6 +3,7 @@ import { mayServerSee } from './event-visibility.js';
 
 const sight = (historyVisibility: string | undefined, ...met: ('joinedThen' | 'invitedThen' | 'joinedSince')[]) =>
   mayServerSee({
+    type: 'm.room.message',
     historyVisibility,
     joinedThen: met.includes('joinedThen'),
     invitedThen: met.includes('invitedThen'),
@@ -37,5 +38,11 @@ describe('the content of an event', () => {
 
   it('is for nobody else (joined)', () => {
     expect(sight('joined', 'invitedThen', 'joinedSince')).toBe(false);
+  });
+
+  it.each(['invited', 'joined'])('that is an m.mls.commit is for who joined later, too (%s)', (historyVisibility) => {
+    const commit = { type: 'm.mls.commit', historyVisibility, joinedThen: false, invitedThen: false };
+    expect(mayServerSee({ ...commit, joinedSince: true })).toBe(true);
+    expect(mayServerSee({ ...commit, joinedSince: false })).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encodeBase64, encodeBase64Url } from './base64.js';
+import { decodeBase64, encodeBase64, encodeBase64Url } from './base64.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Lpdu, Pdu } from './events.js';
 import type { EventId } from './identifiers.js';
@@ -35,16 +35,23 @@ export function lpduOf(pdu: Pdu): Lpdu | undefined {
 
 /** 'ok', or what does not match. */
 export function checkLpduHash(lpdu: Lpdu): string {
-  return lpduContentHash(lpdu) === lpdu.hashes.lpdu.sha256 ? 'ok' : 'the LPDU content hash does not match';
+  return isHash(lpdu.hashes.lpdu.sha256, lpduContentHash(lpdu)) ? 'ok' : 'the LPDU content hash does not match';
 }
 
 /** 'ok', or what does not match: the content hash of the PDU, and of the LPDU in it. */
 export function checkContentHashes(pdu: Pdu): string {
-  if (pduContentHash(pdu) !== pdu.hashes.sha256) return 'the content hash does not match';
-  if (pdu.hashes.lpdu !== undefined && lpduContentHash(pdu) !== pdu.hashes.lpdu.sha256) {
+  if (!isHash(pdu.hashes.sha256, pduContentHash(pdu))) return 'the content hash does not match';
+  if (pdu.hashes.lpdu !== undefined && !isHash(pdu.hashes.lpdu.sha256, lpduContentHash(pdu))) {
     return 'the LPDU content hash does not match';
   }
   return 'ok';
+}
+
+/** Base64 is read with and without padding, in either alphabet (LM-04 §Unpadded Base64). */
+function isHash(given: string, calculated: string): boolean {
+  if (given === calculated) return true;
+  const bytes = decodeBase64(given);
+  return bytes !== undefined && encodeBase64(bytes) === calculated;
 }
 
 const sha256 = (object: JsonObject): Buffer => createHash('sha256').update(canonicalJson(object)).digest();

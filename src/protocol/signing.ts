@@ -134,7 +134,8 @@ export function requiredSigners(event: Pdu | Lpdu): ServerName[] {
 export function checkPduSignatures(pdu: Pdu, keysOf: (server: ServerName) => VerifyKeys): string | undefined {
   const sender = serverOfUser(pdu.sender);
   const lpdu = lpduOf(pdu);
-  if (lpdu === undefined || pdu.hub_server === undefined) {
+  // Rule 1 of LM-04 §Auth Rules Algorithm: what a server sends by itself as hub, it signs as a PDU.
+  if (lpdu === undefined || pdu.hub_server === undefined || pdu.hub_server === sender) {
     return verifyEvent(pdu, sender, keysOf(sender)) ? undefined : `no good signature of ${sender}`;
   }
   if (!verifyEvent(pdu, pdu.hub_server, keysOf(pdu.hub_server)))

@@ -9,6 +9,7 @@ const SCHEME = /^X-Matrix +/i;
 const MAX_HEADER = 4_096;
 // One `name=value`, the value a token or a quoted string (RFC 9110 §5.6), and what may stand behind it.
 const PARAMETER = /[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))[ \t]*(,|$)/y;
+const KNOWN: ReadonlySet<string> = new Set(['origin', 'destination', 'key', 'sig', 'signature']);
 const EMPTY = /[ \t]*(,|$)/y;
 
 export interface XMatrix {
@@ -95,10 +96,11 @@ function parseParameters(header: string, from: number): Result<Map<string, strin
     const match = PARAMETER.exec(header);
     if (match === null) return err('not a list of name=value');
     const [, name = '', quoted, token = ''] = match;
+    at = PARAMETER.lastIndex;
     const lower = name.toLowerCase();
+    if (!KNOWN.has(lower)) continue;
     if (out.has(lower)) return err(`${lower} is given twice`);
     out.set(lower, quoted === undefined ? token : quoted.replace(/\\(.)/g, '$1'));
-    at = PARAMETER.lastIndex;
   }
   return ok(out);
 }

@@ -75,6 +75,7 @@ export class ServerSight {
     if (rejected) return undefined;
     const [before, after] = [this.presenceAt(position - 1), this.presenceAt(position)];
     const whole = mayServerSee({
+      type: pdu.type,
       historyVisibility: valueAt(this.rules, position),
       joinedThen: before.joined || after.joined,
       invitedThen: before.invited || after.invited,
