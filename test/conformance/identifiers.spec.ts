@@ -15,14 +15,8 @@ describe('server names', () => {
 
 describe('identifiers', () => {
   const parsers: Record<string, (value: unknown) => unknown> = {
-    user_id: protocol.parseUserId,
     user: protocol.parseUserId,
-    room_id: protocol.parseRoomId,
     room: protocol.parseRoomId,
-    event_id: protocol.parseEventId,
-    event: protocol.parseEventId,
-    key_id: protocol.parseKeyId,
-    key: protocol.parseKeyId,
   };
   // proves LM-04/room-id/1; LM-04/user-id/1, 3
   it.each(vectors<Cases<{ kind: string; value: string; valid: boolean }>>('identifiers.json').cases)(

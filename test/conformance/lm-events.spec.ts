@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import * as protocol from '../../src/protocol/index.js';
-import type { JsonObject, KeyId, Lpdu, Pdu, ServerName } from '../../src/protocol/index.js';
+import {
+  type JsonObject,
+  type KeyId,
+  type Lpdu,
+  type Pdu,
+  type ServerName,
+  isJsonObject,
+} from '../../src/protocol/index.js';
 import { type Cases, vectors } from './vectors.js';
 
 interface Form {
@@ -48,11 +55,17 @@ describe('Linearized Matrix events, step by step', () => {
       expect(signingText(lpdu.event)).toBe(lpdu.signing_canonical);
       expect(protocol.eventIdOf(lpdu.event)).toBe(lpdu.reference_id);
       const parsed = protocol.parseLpdu(lpdu.event);
-      expect(parsed).toMatchObject({ ok: true });
+      expect(parsed).toEqual({ ok: true, value: lpdu.event });
       expect(protocol.checkLpduHash(lpdu.event as Lpdu)).toBe('ok');
       expect(protocol.checkLpduSignature(lpdu.event as Lpdu, keysOf)).toBeUndefined();
     }
+    const { lpdu: lpduHash } = isJsonObject(pdu.input.hashes) ? pdu.input.hashes : {};
+    const hashed = protocol.omit(pdu.input, 'signatures', 'hashes');
+    expect(protocol.canonicalJson(lpduHash === undefined ? hashed : { ...hashed, hashes: { lpdu: lpduHash } })).toBe(
+      pdu.hash_canonical,
+    );
     expect(protocol.pduContentHash(pdu.input)).toBe(pdu.hash);
+    expect(protocol.parsePdu(pdu.event)).toEqual({ ok: true, value: pdu.event });
     expect(protocol.redact(pdu.event)).toEqual(pdu.redacted);
     expect(signingText(pdu.event)).toBe(pdu.signing_canonical);
     expect(protocol.canonicalJson(pdu.event)).toBe(pdu.canonical);

@@ -18,7 +18,7 @@ interface SigningCase {
   seed: string | null;
   public_key: string;
   object: JsonObject;
-  expect: { signature?: string; valid?: boolean };
+  expect: { signature?: string; signed?: JsonObject; valid?: boolean };
 }
 
 describe('object signing vectors', () => {
@@ -29,6 +29,7 @@ describe('object signing vectors', () => {
       expect(key.publicKey).toBe(vector.public_key);
       const signed = signObject(vector.object, vector.server, key);
       expect(signed.signatures[vector.server]?.[vector.key_id]).toBe(vector.expect.signature);
+      if (vector.expect.signed !== undefined) expect(signed).toEqual(vector.expect.signed);
     } else {
       const key = createVerifyKey(vector.public_key);
       const keys = new Map(key === undefined ? [] : [[vector.key_id, key]]);
