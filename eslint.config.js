@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'dist-faults/', 'coverage/', 'demo/data/', 'data/', 'test-results/'] },
+  { ignores: ['dist/', 'dist-faults/', 'coverage/', 'demo/data/', 'data/', 'test-results/', '.stryker-tmp/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
