@@ -43,7 +43,7 @@ describe('the auth events of an event', () => {
 
   it('of what is hardly an event are those that can be told', () => {
     expect(authEventKeys({})).toEqual([CREATE, LEVELS]);
-    expect(authEventKeys({ type: 'm.room.member', sender: 5, state_key: 5, content: 'x' })).toEqual([CREATE, LEVELS]);
+    expect(authEventKeys({ type: 'm.room.member', sender: 5, state_key: 6, content: 'x' })).toEqual([CREATE, LEVELS]);
   });
 
   it('are named by id, where the state has them', () => {

@@ -27,6 +27,7 @@ describe('rule 3: m.room.create', () => {
     ['-3.1', create().with({ prev_events: ['$a'] })],
     ['-3.2', create().by(GRACE)],
     ['-3.2', create().with({ room_id: '!room:acme.example:80' })],
+    ['-3.2', create().with({ room_id: 5 })],
     ['-3.3', create({ room_version: 'I.1' })],
     ['-3.3', create({ room_version: undefined })],
     ['-3.3', create().with({ content: 'x' })],

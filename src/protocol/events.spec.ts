@@ -55,7 +55,7 @@ const WRONG: [field: string, value: JsonValue | undefined, reason: string][] = [
   ['signatures', undefined, 'signatures is no object of objects of text'],
   ['signatures', [], 'signatures is no object of objects of text'],
   ['signatures', { a: 'b' }, 'signatures is no object of objects of text'],
-  ['signatures', { a: {}, b: { 'ed25519:1': 5 } }, 'signatures is no object of objects of text'],
+  ['signatures', { a: {}, b: { 'ed25519:1': 'x', 'ed25519:2': 5 } }, 'signatures is no object of objects of text'],
 ];
 
 describe('an event', () => {
@@ -118,6 +118,16 @@ describe('an event', () => {
     );
     expect(parse(text.replace('"origin_server_ts":1', '"origin_server_ts":1.0'))).toEqual(error('float'));
   });
+});
+
+it('an event fails for what is no fault of it', () => {
+  const content = Object.defineProperty({}, 'a', {
+    enumerable: true,
+    get: () => {
+      throw new TypeError('on purpose');
+    },
+  });
+  expect(() => pduFault({ ...pdu(), content })).toThrow('on purpose');
 });
 
 describe('a PDU', () => {

@@ -78,6 +78,7 @@ describe('a server name', () => {
     ['is an IPv4 address in one hexadecimal number', '0x7F000001'],
     ['is an IPv4 address with a hexadecimal end', '127.0.0.0x'],
     ['ends in a number', 'example.1'],
+    ['ends in a longer number', '1.2.3.255'],
     ['is an IPv6 address', '::1'],
     ['is an IPv6 address in brackets', '[::1]:8448'],
   ])('is none when it %s', (_what, name) => {
@@ -137,15 +138,21 @@ describe('ids of a server', () => {
 
 describe('ids of events, keys and devices', () => {
   it.each([
-    ['an event id', parseEventId, '$', '$azAZ09-_', ['azAZ09', '$', '$a b', '$a=', '$a+', '$a:b', ' $a', '$a ', 5]],
+    [
+      'an event id',
+      parseEventId,
+      '$',
+      '$azAZ09-_',
+      ['azAZ09', '$', '$a b', '$a=', '$a+', '$a:b', ' $a', '$a ', 5, ['$a']],
+    ],
     [
       'a key id',
       parseKeyId,
       'ed25519:',
       'ed25519:azAZ09_',
-      ['ed25519:', 'ed25519:a-b', 'curve25519:a', 'ed25519', ' ed25519:a', 'ed25519:a ', 5],
+      ['ed25519:', 'ed25519:a-b', 'curve25519:a', 'ed25519', ' ed25519:a', 'ed25519:a ', 5, ['ed25519:a']],
     ],
-    ['a device id', parseDeviceId, '', 'azAZ09_', ['', 'a-b', 'a b', ' a', 'a ', 5]],
+    ['a device id', parseDeviceId, '', 'azAZ09_', ['', 'a-b', 'a b', ' a', 'a ', 5, ['a']]],
   ] as const)('%s has its letters and at most 255 of them', (_what, parse, prefix, good, bad) => {
     expect(parse(good)).toBe(good);
     for (const each of bad) expect(parse(each)).toBeUndefined();

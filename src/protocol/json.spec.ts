@@ -130,6 +130,10 @@ describe('JSON from bytes', () => {
     expect(Object.keys(value as object)).toEqual(['__proto__', 'constructor']);
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect(JSON.stringify(value)).toBe('{"__proto__":{"polluted":1},"constructor":2}');
+    expect(Object.getOwnPropertyDescriptors(value)).toEqual({
+      ['__proto__']: { value: { polluted: 1 }, enumerable: true, configurable: true, writable: true },
+      constructor: { value: 2, enumerable: true, configurable: true, writable: true },
+    });
     expect(parse('{"__proto__":1,"__proto__":2}').value).toEqual(JSON.parse('{"__proto__":2}'));
     Object.assign(value as object, { constructor: 3 });
     expect(JSON.stringify({ ...(value as object) })).toContain('"__proto__"');

@@ -54,24 +54,28 @@ describe('the answer with a server’s keys', () => {
     });
   });
 
-  it.each<[string, JsonValue, string]>([
-    ['no object', [], 'not an object'],
-    ['of another server', built({ serverName: GLOBEX }), 'the keys are those of "globex.example"'],
-    ['of nobody', resigned({ server_name: 5 }), 'the keys are those of 5'],
-    ['without a validity', resigned({ valid_until_ts: 'x' }), 'valid_until_ts is no integer'],
-    ['valid until a fraction', resigned({ valid_until_ts: null }), 'valid_until_ts is no integer'],
-    ['valid for ever', { ...built(), valid_until_ts: 2 ** 60 }, 'valid_until_ts is no integer'],
-    ['changed after it was signed', { ...built(), valid_until_ts: 2_000 }, 'not signed by the keys that it lists'],
-    ['not signed', { ...built(), signatures: {} }, 'not signed by the keys that it lists'],
-    ['without keys', resigned({ verify_keys: {} }), 'not signed by the keys that it lists'],
-    ['with keys that are no object', resigned({ verify_keys: [] }), 'not signed by the keys that it lists'],
+  it.each<[string, () => JsonValue, string]>([
+    ['no object', () => [], 'not an object'],
+    ['of another server', () => built({ serverName: GLOBEX }), 'the keys are those of "globex.example"'],
+    ['of nobody', () => resigned({ server_name: 5 }), 'the keys are those of 5'],
+    ['without a validity', () => resigned({ valid_until_ts: 'x' }), 'valid_until_ts is no integer'],
+    ['valid until a fraction', () => resigned({ valid_until_ts: null }), 'valid_until_ts is no integer'],
+    ['valid for ever', () => ({ ...built(), valid_until_ts: 2 ** 60 }), 'valid_until_ts is no integer'],
     [
-      'signed with an old key alone',
-      signObject({ ...built(), signatures: {} }, ACME, old),
+      'changed after it was signed',
+      () => ({ ...built(), valid_until_ts: 2_000 }),
       'not signed by the keys that it lists',
     ],
-  ])('is refused when it is %s', (_what, answer, reason) => {
-    expect(fault(answer)).toBe(reason);
+    ['not signed', () => ({ ...built(), signatures: {} }), 'not signed by the keys that it lists'],
+    ['without keys', () => resigned({ verify_keys: {} }), 'not signed by the keys that it lists'],
+    ['with keys that are no object', () => resigned({ verify_keys: [] }), 'not signed by the keys that it lists'],
+    [
+      'signed with an old key alone',
+      () => signObject({ ...built(), signatures: {} }, ACME, old),
+      'not signed by the keys that it lists',
+    ],
+  ])('is refused when it is %s', (_what, make, reason) => {
+    expect(fault(make())).toBe(reason);
   });
 
   it('loses the keys that are none, and keeps the rest', () => {

@@ -1,7 +1,7 @@
 import { type KeyId, type ServerName, parseKeyId } from './identifiers.js';
 import { type JsonObject, type JsonValue, isJsonObject } from './json.js';
 import { type Result, err, ok } from './result.js';
-import { type SigningKey, createVerifyKey, signObject, verifyObject } from './signing.js';
+import { type SigningKey, type VerifyKey, createVerifyKey, signObject, verifyObject } from './signing.js';
 
 const MAX_KEYS = 100;
 
@@ -44,13 +44,16 @@ export function parseServerKeys(value: JsonValue, serverName: ServerName): Resul
   if (typeof validUntilTs !== 'number' || !Number.isSafeInteger(validUntilTs))
     return err('valid_until_ts is no integer');
   const verifyKeys = new Map<KeyId, string>();
+  const usable = new Map<KeyId, VerifyKey>();
   const oldVerifyKeys = new Map<KeyId, { key: string; expiredTs: number }>();
   const current = isJsonObject(value.verify_keys) ? value.verify_keys : {};
   const old = isJsonObject(value.old_verify_keys) ? value.old_verify_keys : {};
   if (Object.keys(current).length + Object.keys(old).length > MAX_KEYS) return err('too many keys');
   for (const [id, entry] of Object.entries(current)) {
     const key = parseKey(id, entry);
-    if (key !== undefined) verifyKeys.set(key.keyId, key.publicKey);
+    if (key === undefined) continue;
+    verifyKeys.set(key.keyId, key.publicKey);
+    usable.set(key.keyId, key.verifyKey);
   }
   for (const [id, entry] of Object.entries(old)) {
     const key = parseKey(id, entry);
@@ -59,20 +62,17 @@ export function parseServerKeys(value: JsonValue, serverName: ServerName): Resul
       oldVerifyKeys.set(key.keyId, { key: key.publicKey, expiredTs: expiredTs as number });
     }
   }
-  const usable = new Map(
-    [...verifyKeys].flatMap(([keyId, key]) => {
-      const verifyKey = createVerifyKey(key);
-      return verifyKey === undefined ? [] : [[keyId, verifyKey] as const];
-    }),
-  );
   if (!verifyObject(value, serverName, usable)) return err('not signed by the keys that it lists');
   return ok({ validUntilTs, verifyKeys, oldVerifyKeys });
 }
 
-function parseKey(id: string, entry: JsonValue | undefined): { keyId: KeyId; publicKey: string } | undefined {
+function parseKey(
+  id: string,
+  entry: JsonValue | undefined,
+): { keyId: KeyId; publicKey: string; verifyKey: VerifyKey } | undefined {
   const keyId = parseKeyId(id);
   const publicKey = isJsonObject(entry) ? entry.key : undefined;
-  if (keyId === undefined || typeof publicKey !== 'string' || createVerifyKey(publicKey) === undefined)
-    return undefined;
-  return { keyId, publicKey };
+  if (keyId === undefined || typeof publicKey !== 'string') return undefined;
+  const verifyKey = createVerifyKey(publicKey);
+  return verifyKey && { keyId, publicKey, verifyKey };
 }

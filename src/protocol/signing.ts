@@ -135,11 +135,11 @@ export function checkPduSignatures(pdu: Pdu, keysOf: (server: ServerName) => Ver
   const sender = serverOfUser(pdu.sender);
   const lpdu = lpduOf(pdu);
   // Rule 1 of LM-04 §Auth Rules Algorithm: what a server sends by itself as hub, it signs as a PDU.
-  if (lpdu === undefined || pdu.hub_server === undefined || pdu.hub_server === sender) {
+  if (lpdu === undefined || lpdu.hub_server === sender) {
     return verifyEvent(pdu, sender, keysOf(sender)) ? undefined : `no good signature of ${sender}`;
   }
-  if (!verifyEvent(pdu, pdu.hub_server, keysOf(pdu.hub_server)))
-    return `no good signature of the hub ${pdu.hub_server}`;
+  const hub = lpdu.hub_server;
+  if (!verifyEvent(pdu, hub, keysOf(hub))) return `no good signature of the hub ${hub}`;
   return checkLpduSignature(lpdu, keysOf);
 }
 

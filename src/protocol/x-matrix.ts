@@ -5,7 +5,7 @@ import type { JsonObject, JsonValue } from './json.js';
 import { type Result, err, ok } from './result.js';
 import { type SigningKey, type VerifyKey, verifySignature } from './signing.js';
 
-const SCHEME = /^X-Matrix +/i;
+const SCHEME = /^X-Matrix /i; // further spaces are those around the first parameter
 const MAX_HEADER = 4_096;
 // One `name=value`, the value a token or a quoted string (RFC 9110 §5.6), and what may stand behind it.
 const PARAMETER = /[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))[ \t]*(,|$)/y;
