@@ -248,6 +248,20 @@ describe('an invite', () => {
     expect(target.received.filter(({ pdu }) => pdu.room_id === roomId)).toEqual([]);
   });
 
+  // proves profile/handshakes/12
+  it('of a former member goes by PUT send, when its server does not take it by POST invite', async () => {
+    const roomId = await sharedRoom();
+    await peer.leave(roomId, peer.user('peer'), ACME);
+    const member = peer.user('peer') as UserId;
+    await until('it has left', async () => (await acme.reader.membership(roomId, member)) === 'leave');
+    peer.faults.add('400:1@invite');
+    await acme.rooms.invite(roomId, member);
+    const invited = ({ pdu }: { pdu: Pdu }): boolean =>
+      pdu.room_id === roomId && pdu.state_key === member && pdu.content.membership === 'invite';
+    await peer.until(() => peer.received.some(invited));
+    expect(await acme.reader.membership(roomId, member)).toBe('invite');
+  });
+
   // proves LM-04/api-invite/6; profile/endpoints/4; LM-04/stripped-state/1
   it('of our user is kept, signed and returned under both names, whatever its stripped state claims', async () => {
     const room = (await peer.createRoom({})) as unknown as { roomId: RoomId; strippedState(): unknown[] };

@@ -109,7 +109,7 @@ describe('an LPDU', () => {
     const isIt = ({ content }: JsonObject): boolean => (content as JsonObject).body === 'waits';
     await until('it was sent', () => bodies().some(isIt));
     const id = encodeURIComponent(await idOf(bodies().find(isIt)));
-    peer.faults.add('refuse:9999@send');
+    (peer.faults as unknown as { clear(): void }).clear();
     const none = { status: 404, json: { errcode: 'M_NOT_FOUND' } };
     expect(await peer.request('GET', ACME, peer.path('event', id))).toMatchObject(none);
     expect(await ask('state', room.roomId, `event_id=${id}`)).toMatchObject(none);
@@ -131,5 +131,20 @@ describe('an LPDU', () => {
     const { status, json } = await peer.send(ACME, [stray]);
     expect(status).toBe(200);
     expect(Object.keys(json?.failed_pdus as object)).toEqual([await idOf(stray)]);
+  });
+});
+
+describe('a room that we have left', () => {
+  // proves LM-04/api-send-txn/11
+  it('may go on sending: it is dropped without an error, and not kept', async () => {
+    const room = await peer.createRoom({ joinRule: 'public' });
+    await acme.rooms.join(room.roomId, undefined, undefined, 'peer.example' as never);
+    await acme.rooms.leave(room.roomId);
+    await until('we have left', async () => (await acme.reader.room(room.roomId))?.standing === 'left');
+    const before = await acme.reader.eventsAfter(room.roomId, -1, 100);
+    await peer.say(room.roomId, 'gossip');
+    const answer = await peer.send(ACME, [room.timeline.at(-1)]);
+    expect(answer).toMatchObject({ status: 200, json: { failed_pdus: {} } });
+    expect(await acme.reader.eventsAfter(room.roomId, -1, 100)).toEqual(before);
   });
 });

@@ -8,6 +8,7 @@ import {
   parseServerName,
   verifyObject,
 } from '../../src/protocol/index.js';
+import { DestinationEntity } from '../../src/persistence/entities/index.js';
 import { RoomReader } from '../../src/rooms/room-reader.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
 import { type Peer, type PeerAnswer, idOf, peerUrl, startPeer } from '../support/peer.js';
@@ -219,5 +220,27 @@ describe('a transaction', () => {
     const answer = await peer.send(ACME, [message(peer, 'failing')]);
     expect(answer).toMatchObject({ status: 500, json: { errcode: 'M_UNKNOWN' } });
     expect(answer.text).not.toContain('secret');
+  });
+});
+
+describe('a server that we were told to leave alone', () => {
+  // proves profile/handshakes/13
+  it('gets what waits for it as soon as it is heard from, and the same transaction', async () => {
+    peer.faults.add('429=3600000:1@send');
+    await acme.rooms.send({ roomId, sender: acme.rooms.bot, type: 'm.room.message', content: { body: 'patience' } });
+    const ids = (): unknown[] =>
+      (peer.requests as unknown as { endpoint: string; text: string; args: string[] }[])
+        .filter(({ endpoint, text }) => endpoint === 'send' && text.includes('patience'))
+        .map(({ args }) => args[0]);
+    await peer.until(() => ids().length === 1);
+    await until('it is left alone', async () => {
+      const row = await acme.database.read.findOneBy(DestinationEntity, { server: 'peer.example' as never });
+      return (row?.nextAttemptAt ?? 0) > Date.now() + HOUR_MS / 2;
+    });
+    expect(peer.received.some(({ pdu }) => pdu.content.body === 'patience')).toBe(false);
+    expect((await peer.request('GET', ACME, peer.path('event', '$x'))).status).toBe(404);
+    await peer.until(() => peer.received.some(({ pdu }) => pdu.content.body === 'patience'));
+    expect(new Set(ids()).size).toBe(1);
+    expect(ids()).toHaveLength(2);
   });
 });
