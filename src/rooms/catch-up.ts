@@ -4,10 +4,11 @@ import { backoff } from '../persistence/backoff.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { LpduOutEntity, type RoomEntity } from '../persistence/entities/index.js';
-import { type EventId, type Pdu, type RoomId, eventIdOf } from '../protocol/index.js';
+import { type EventId, type Pdu, type RoomId, type ServerName, eventIdOf } from '../protocol/index.js';
 import { BadHubAnswer, Participant } from './participant.js';
-import { RemoteRefusal, RemoteUnavailable } from './remote-servers.js';
+import { RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
 import { RoomReader } from './room-reader.js';
+import { ServerIdentity } from './server-identity.js';
 
 /** A hub that tells us of what it appended has done so by then. */
 const ECHO_MS = 5_000;
@@ -29,6 +30,8 @@ export class CatchUp implements OnModuleInit {
     private readonly database: Database,
     private readonly participant: Participant,
     private readonly reader: RoomReader,
+    private readonly remote: RemoteServers,
+    private readonly identity: ServerIdentity,
     private readonly clock: Clock,
   ) {}
 
@@ -48,6 +51,27 @@ export class CatchUp implements OnModuleInit {
     this.refused.clear();
     for (const roomId of refused) await this.ask(roomId, (room, head) => this.compareState(room, head));
     await this.askForEchoes();
+  }
+
+  /**
+   * Reads what a hub appended to rooms since we last heard of them. Whether it could be done: the draft has no way to ask where a
+   * log ends, but a make_join of some hubs tells (profile §5).
+   */
+  async readAll(hub: ServerName, roomIds: readonly RoomId[]): Promise<boolean> {
+    let all = true;
+    for (const roomId of roomIds) {
+      let done = false;
+      await this.ask(roomId, async (room, head) => {
+        const [user] = await this.reader.joinedUsers(roomId, this.identity.serverName);
+        if (user === undefined || room.hubServer !== hub) return;
+        const { headEventId } = await this.remote.makeMember('join', hub, roomId, user);
+        if (headEventId === undefined) return;
+        await this.sweep(room, headEventId, head);
+        done = true;
+      });
+      all &&= done;
+    }
+    return all;
   }
 
   private async askForEchoes(): Promise<void> {
@@ -81,7 +105,7 @@ export class CatchUp implements OnModuleInit {
     await this.take(room, await this.participant.hubState(room, head));
   }
 
-  /** Reads the hub's log backwards from our head to where the fork began. */
+  /** Reads the hub's log backwards from one event to another. */
   private async sweep(room: RoomEntity, head: EventId, since: EventId): Promise<void> {
     let from: EventId | undefined = head;
     for (let pages = 0; from !== undefined && pages < MAX_SWEEP_PAGES; pages++) {

@@ -32,6 +32,8 @@ export const INCIDENT_KINDS = [
   'malformed',
   /** The hub does not give the events before one that it sent. */
   'gap',
+  /** A server failed over an event of a room of ours, again and again: it was not delivered, and is left for it to ask for. */
+  'undelivered',
   /** Another key under a known key id. */
   'key_swap',
 ] as const;

@@ -58,13 +58,13 @@ export abstract class RemoteServers {
   /** The keys needed to verify these events' signatures. Servers whose keys cannot be had have none; never rejects. */
   abstract keysFor(events: readonly (Pdu | Lpdu)[]): Promise<(server: ServerName) => VerifyKeys>;
 
-  /** The room version named in the answer, if any. */
+  /** The room version named in the answer, and the hub's newest event, if any. */
   abstract makeMember(
     membership: HandshakeMembership,
     hub: ServerName,
     roomId: RoomId,
     userId: UserId,
-  ): Promise<{ roomVersion: string | undefined }>;
+  ): Promise<{ roomVersion: string | undefined; headEventId: EventId | undefined }>;
 
   abstract sendMember(
     membership: HandshakeMembership,

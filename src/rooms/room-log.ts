@@ -361,8 +361,8 @@ async function moveDestinations(
       ]);
     } else if (!joined && follows) {
       await manager.update(DestinationRoomEntity, { server, roomId }, { untilPosition: position });
-    } else if (!joined && pdu.sender !== member && (await wasAsked(manager, roomId, member, position))) {
-      // An invite or a knock is taken back: this event, and nothing else of the room, goes to a server that is not in it.
+    } else if (!joined && pdu.sender !== member && (await isTold(manager, cursor !== null, roomId, member, position))) {
+      // An invite, a knock or a ban is taken back: this event, and nothing else of the room, goes to a server that is not in it.
       const settled = cursor === null || cursor.cursor >= (cursor.untilPosition ?? position);
       const only = { server, roomId, cursor: position - 1, untilPosition: position };
       if (settled) await manager.upsert(DestinationRoomEntity, only, ['server', 'roomId']);
@@ -370,14 +370,20 @@ async function moveDestinations(
   }
 }
 
-/** Whether the user was invited, or had knocked, when the event at a position removed it. */
-async function wasAsked(manager: EntityManager, roomId: RoomId, userId: UserId, position: number): Promise<boolean> {
+/** Whether a user's server, which is not in the room, knows what the event at a position takes back. */
+async function isTold(
+  manager: EntityManager,
+  followed: boolean,
+  roomId: RoomId,
+  userId: UserId,
+  position: number,
+): Promise<boolean> {
   const before = await manager.findOne(EventEntity, {
     where: { roomId, type: 'm.room.member', stateKey: userId, position: LessThan(position), rejected: false },
     order: { position: 'DESC' },
   });
   const membership = before === null ? undefined : membershipOf(JSON.parse(before.json) as Pdu);
-  return membership === 'invite' || membership === 'knock';
+  return membership === 'invite' || membership === 'knock' || (membership === 'ban' && followed);
 }
 
 function isJoinOf({ pdu }: AppendedEvent, server: string): boolean {

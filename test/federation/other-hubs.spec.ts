@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LpduOutEntity } from '../../src/persistence/entities/index.js';
-import type { Pdu, RoomId, UserId } from '../../src/protocol/index.js';
+import { type Pdu, type RoomId, type UserId, eventIdOf as idOfPdu } from '../../src/protocol/index.js';
+import { Incidents } from '../../src/rooms/incidents.js';
 import { RoomRefusal } from '../../src/rooms/rooms.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
 import { type Answer, type Front, withHabits } from '../support/habits.js';
@@ -174,4 +175,54 @@ describe('a hub that answers backfill with the newest first, ten at a time', () 
     await until('the lost one', async () => (await texts(room.roomId)).includes('lost'), 20_000);
     expect((await texts(room.roomId)).sort()).toEqual(['after', 'before', 'lost', 'one', 'other']);
   }, 30_000);
+});
+
+describe('a server that fails over a transaction in a way that repeating does not mend', () => {
+  const say = (roomId: RoomId, bodies: readonly string[]) =>
+    acme.database.transaction(async () => {
+      for (const body of bodies) {
+        await acme.rooms.send({ roomId, sender: acme.rooms.bot, type: 'm.room.message', content: { body } });
+      }
+    });
+  const sends = () => hub.requests.filter(({ method, path }) => method === 'PUT' && path?.includes('/send/'));
+
+  it('is not sent again what it appended, when it can say so and its answer and its echo were lost', async () => {
+    const room = await joined();
+    habit = ({ path }, answer) => {
+      if (!path.includes('/make_join/')) return answer;
+      const last = room.timeline.at(-1);
+      return {
+        status: 200,
+        json: { ...answer.json, event: { prev_events: last === undefined ? [] : [idOfPdu(last)] } },
+      };
+    };
+    hub.peers[ACME] = 'http://127.0.0.1:9';
+    hub.faults.add('drop-answer:1');
+    await say(room.roomId, ['once', 'and this']);
+    await until('both', async () => (await texts(room.roomId)).length >= 2, 20_000);
+    expect(await texts(room.roomId)).toEqual(['once', 'and this']);
+    expect(sends()).toHaveLength(1);
+  }, 30_000);
+
+  it('is sent fewer events at once when they are too much for it', async () => {
+    const room = await joined();
+    hub.faults.add('413:1');
+    const all = ['a', 'b', 'c', 'd'];
+    await say(room.roomId, all);
+    await until('all', async () => (await texts(room.roomId)).length >= all.length, 20_000);
+    expect(await texts(room.roomId)).toEqual(all);
+    expect(sends()).toHaveLength(3);
+  }, 30_000);
+
+  it('is left to ask for the one event over which it fails, and is sent all others', async () => {
+    const roomId = await acme.rooms.create({ joinRule: 'public' });
+    await hub.join(ACME, roomId, hub.user('peer'));
+    await until('the join', () => hub.received.length > 0);
+    hub.faults.add('500:1-5');
+    await say(roomId, ['poison', 'good', 'better']);
+    const heard = () => hub.received.map(({ pdu }) => pdu.content.body).filter((body) => body !== undefined);
+    await until('the others', () => heard().length >= 2, 50_000);
+    expect(heard()).toEqual(['good', 'better']);
+    expect(await acme.app.get(Incidents).newest(5)).toMatchObject([{ kind: 'undelivered', server: 'hub.example' }]);
+  }, 60_000);
 });

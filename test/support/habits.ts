@@ -20,11 +20,12 @@ export async function withHabits(
   habit: (request: { method: string; path: string }, answer: Answer) => Answer | Promise<Answer>,
 ): Promise<Front> {
   const server = createServer((request, response) => {
-    void forward(peer, request).then(async (answer) => {
+    const answered = forward(peer, request).then(async (answer) => {
       const path = decodeURIComponent(request.url ?? '');
       const { status, json } = await habit({ method: request.method ?? '', path }, answer);
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
     });
+    answered.catch(() => response.destroy()); // the peer closed the connection: so do we
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -14,6 +14,7 @@ import {
   eventIdOf,
   federationPath,
   isJsonObject,
+  parseEventId,
   parseRoomId,
   parseServerName,
   requiredSigners,
@@ -58,14 +59,18 @@ export class FederationRemoteServers extends RemoteServers {
     hub: ServerName,
     roomId: RoomId,
     userId: UserId,
-  ): Promise<{ roomVersion: string | undefined }> {
+  ): Promise<{ roomVersion: string | undefined; headEventId: EventId | undefined }> {
     const versions = ROOM_VERSIONS.map((version) => `ver=${encodeURIComponent(version)}`).join('&');
     const { value } = await this.client.send(hub, {
       method: 'GET',
       path: `${federationPath(`make_${membership}`, roomId, userId)}?${versions}`,
     });
-    const version = isJsonObject(value) ? value.room_version : undefined;
-    return { roomVersion: typeof version === 'string' ? version : undefined };
+    const { room_version: version, event } = isJsonObject(value) ? value : {};
+    const [head] = isJsonObject(event) && Array.isArray(event.prev_events) ? event.prev_events : [];
+    return {
+      roomVersion: typeof version === 'string' ? version : undefined,
+      headEventId: parseEventId(head),
+    };
   }
 
   sendMember(membership: HandshakeMembership, hub: ServerName, lpdu: Lpdu, txnId: EventId): Promise<ParsedJson> {

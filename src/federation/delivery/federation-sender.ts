@@ -10,10 +10,12 @@ import { Participant } from '../../rooms/participant.js';
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { FederationClient } from '../client/federation-client.js';
 import { Destinations } from './destinations.js';
-import { OutgoingTransactions } from './outgoing-transactions.js';
+import { type OutgoingTransaction, OutgoingTransactions } from './outgoing-transactions.js';
 
 /** A wake-up may be lost; this is how long it can matter. */
 const POLL_MS = 5_000;
+/** A hub that works at a transaction has appended something more of it by then. */
+const ASK_AGAIN_MS = 2_000;
 
 /** Brings rooms' logs and our LPDUs to other servers: a loop per server, one transaction at a time, in order. */
 @Injectable()
@@ -24,6 +26,8 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   private readonly background = new Tasks((error) => {
     this.logger.error({ err: error }, 'looking for what is to be sent failed');
   });
+  /** What was left of the transaction in flight when its hub was last asked. */
+  private readonly asked = new Map<ServerName, { txnId: string; left: number }>();
   private poll: NodeJS.Timeout | undefined;
 
   constructor(
@@ -95,6 +99,11 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (gaveUp) await this.destinations.succeeded(server);
         return undefined;
       }
+      if (transaction.repeated) {
+        const pause = await this.askBeforeRepeating(transaction);
+        if (pause !== undefined) return pause;
+      }
+      this.asked.delete(server);
       const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
       failpoint('sender.committed');
@@ -108,12 +117,32 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;
         if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
-        const hubFailed = error instanceof RemoteRefusal && error.status === 500;
-        gaveUp = hubFailed && (await lease.transaction(() => this.transactions.breakUp(transaction, error.message)));
+        gaveUp =
+          error instanceof RemoteRefusal &&
+          (await lease.transaction(() => this.transactions.breakUp(transaction, error)));
         if (gaveUp) continue;
         await lease.transaction(() => this.destinations.failed(server, error));
       }
     }
     return undefined;
+  }
+
+  /**
+   * Some hubs append again what is sent again (profile §5): one that tells us where its log ends is asked what of a transaction it
+   * has, until that does not change any more. How long to wait, in ms, before looking again; undefined to send it.
+   */
+  private async askBeforeRepeating(transaction: OutgoingTransaction): Promise<number | undefined> {
+    const { server, txnId, body } = transaction;
+    const before = this.asked.get(server);
+    const rooms = new Set((JSON.parse(body) as { pdus: { room_id: RoomId }[] }).pdus.map(({ room_id: id }) => id));
+    const unconfirmed = await this.transactions.unconfirmed(transaction);
+    if (unconfirmed === 0 || !(await this.catchUp.readAll(server, [...rooms]))) return undefined;
+    const left = await this.transactions.unconfirmed(transaction);
+    this.asked.set(server, { txnId, left });
+    if (before?.txnId !== txnId || before.left !== left) return ASK_AGAIN_MS;
+    const { lpdus } = JSON.parse(transaction.settles) as { lpdus: unknown[] };
+    if (left === lpdus.length) return undefined;
+    await this.transactions.forget(transaction);
+    return 0;
   }
 }

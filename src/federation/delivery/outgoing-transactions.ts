@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { In, LessThan } from 'typeorm';
+import { type EntityManager, In, LessThan } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import {
@@ -13,10 +13,14 @@ import {
   type EventId,
   type JsonValue,
   MAX_PDUS_PER_TRANSACTION,
+  type Pdu,
   type RoomId,
   type ServerName,
+  eventIdOf,
 } from '../../protocol/index.js';
+import { Incidents } from '../../rooms/incidents.js';
 import { Participant } from '../../rooms/participant.js';
+import type { RemoteRefusal } from '../../rooms/remote-servers.js';
 import { RoomReader } from '../../rooms/room-reader.js';
 import { failedPdus } from '../failed-pdus.js';
 
@@ -27,43 +31,49 @@ interface Settles {
   cursors: Record<RoomId, number>;
 }
 
+/** A transaction, and whether it was sent before: then what became of it is not known. */
+export type OutgoingTransaction = TransactionOutEntity & { repeated: boolean };
+
 const MAX_REASON = 500;
+/** After so many failures over one event alone it is given up (ADR 3). */
 const MAX_HUB_FAILURES = 3;
+const MAX_PARTICIPANT_FAILURES = 4;
 
 /** Makes transactions from cursors and LPDUs, and settles them (LM-04 §send; one in flight per server, profile §5). */
 @Injectable()
 export class OutgoingTransactions {
   private readonly logger = new Logger('OutgoingTransactions');
-  /** Hubs that failed over one of several LPDUs: which one is found by sending each alone. */
-  private readonly oneByOne = new Set<ServerName>();
-  /** Failures in a row of an LPDU that was sent alone. */
+  /** Servers that failed over several events: how many they are sent at once, until nothing waits for them any more. */
+  private readonly most = new Map<ServerName, number>();
+  /** Failures in a row over one event that was sent alone. */
   private readonly failures = new Map<string, number>();
 
   constructor(
     private readonly database: Database,
     private readonly reader: RoomReader,
     private readonly participant: Participant,
+    private readonly incidents: Incidents,
     private readonly clock: Clock,
   ) {}
 
   /** The transaction in flight, else a new one of what waits for the server; undefined when nothing does. */
-  async next(server: ServerName): Promise<TransactionOutEntity | undefined> {
+  async next(server: ServerName): Promise<OutgoingTransaction | undefined> {
     return this.database.transaction(async (manager) => {
       const inFlight = await manager.findOneBy(TransactionOutEntity, { server });
-      if (inFlight !== null && !(await this.isOvertaken(inFlight))) return inFlight;
+      if (inFlight !== null && !(await this.isOvertaken(inFlight))) return Object.assign(inFlight, { repeated: true });
       if (inFlight !== null) await manager.delete(TransactionOutEntity, { server });
+      const most = this.most.get(server) ?? MAX_PDUS_PER_TRANSACTION;
       const lpdus = await manager.find(LpduOutEntity, {
         where: { hubServer: server, state: 'pending' },
         order: { sequence: 'ASC' },
-        take: this.oneByOne.has(server) ? 1 : MAX_PDUS_PER_TRANSACTION,
+        take: most,
       });
-      if (lpdus.length === 0) this.oneByOne.delete(server);
       const pdus = lpdus.map(({ json }) => JSON.parse(json) as JsonValue);
       const cursors: Settles['cursors'] = {};
       for (const { roomId, cursor, untilPosition } of await manager.findBy(DestinationRoomEntity, { server })) {
         const room = await manager.findOneBy(RoomEntity, { roomId });
         const until = untilPosition ?? room?.headPosition ?? -1;
-        const free = this.oneByOne.has(server) && lpdus.length > 0 ? 0 : MAX_PDUS_PER_TRANSACTION - pdus.length;
+        const free = most - pdus.length;
         if (cursor >= until || free === 0) continue;
         const events = (await this.reader.eventsAfter(roomId, cursor, free)).filter(
           ({ position }) => position <= until,
@@ -72,7 +82,10 @@ export class OutgoingTransactions {
         const last = events.at(-1);
         if (last !== undefined) cursors[roomId] = last.position;
       }
-      if (pdus.length === 0) return undefined;
+      if (pdus.length === 0) {
+        this.most.delete(server);
+        return undefined;
+      }
       const settles: Settles = {
         lpdus: lpdus.map(({ lpduHash, referenceId }) => ({ lpduHash, referenceId })),
         cursors,
@@ -85,7 +98,7 @@ export class OutgoingTransactions {
         createdAt: this.clock.now(),
       };
       await manager.insert(TransactionOutEntity, row);
-      return row;
+      return { ...row, repeated: false };
     });
   }
 
@@ -105,13 +118,7 @@ export class OutgoingTransactions {
     }
     await this.database.transaction(async (manager) => {
       await manager.delete(TransactionOutEntity, { server, txnId: transaction.txnId });
-      for (const [roomId, position] of Object.entries(cursors) as [RoomId, number][]) {
-        await manager.update(
-          DestinationRoomEntity,
-          { server, roomId, cursor: LessThan(position) },
-          { cursor: position },
-        );
-      }
+      await this.moveCursors(manager, server, cursors);
       const sent = lpdus.map(({ lpduHash }) => lpduHash).filter((hash) => !refused.has(hash));
       if (sent.length > 0) await this.participant.noteSent(manager, sent);
       for (const [lpduHash, reason] of refused) await this.participant.noteRefused(manager, lpduHash, reason);
@@ -119,28 +126,48 @@ export class OutgoingTransactions {
   }
 
   /**
-   * The hub failed with a 500, which for some is final (profile §5): one bad LPDU fails its transaction for ever. Each is then
-   * sent alone, and the one that keeps failing is refused; what was appended meanwhile is not sent again.
-   * Whether something else can be tried now.
+   * The server failed over a transaction in a way that repeating does not mend: a 500, which for some is final (profile §5), or a
+   * 413. Fewer events go at once then, and the one that fails alone again and again is given up: an LPDU is refused, a PDU is
+   * an incident, and the server can ask for it. What was appended meanwhile is not sent again. Whether something else can be
+   * tried now.
    */
-  async breakUp({ server, txnId, settles }: TransactionOutEntity, reason: string): Promise<boolean> {
+  async breakUp({ server, txnId, settles, body }: TransactionOutEntity, failure: RemoteRefusal): Promise<boolean> {
+    if (failure.status !== 500 && failure.status !== 413) return false;
     const { lpdus, cursors } = JSON.parse(settles) as Settles;
-    const [lpdu] = lpdus;
-    if (lpdu === undefined) return false;
-    if (lpdus.length > 1 || Object.keys(cursors).length > 0) {
-      this.oneByOne.add(server);
+    const events = (JSON.parse(body) as { pdus: Pdu[] }).pdus;
+    if (events.length > 1) {
+      this.most.set(server, failure.status === 413 ? Math.floor(events.length / 2) : 1);
       await this.database.transaction((manager) => manager.delete(TransactionOutEntity, { server, txnId }));
       return true;
     }
-    const failures = (this.failures.get(lpdu.lpduHash) ?? 0) + 1;
-    this.failures.set(lpdu.lpduHash, failures);
-    if (failures < MAX_HUB_FAILURES) return false;
-    this.failures.delete(lpdu.lpduHash);
+    const [lpdu] = lpdus;
+    const key = `${server} ${settles}`;
+    const failures = (this.failures.get(key) ?? 0) + 1;
+    this.failures.set(key, failures);
+    if (failures < (lpdu === undefined ? MAX_PARTICIPANT_FAILURES : MAX_HUB_FAILURES)) return false;
+    this.failures.delete(key);
+    const reason = failure.message.slice(0, MAX_REASON);
     await this.database.transaction(async (manager) => {
       await manager.delete(TransactionOutEntity, { server, txnId });
-      await this.participant.noteRefused(manager, lpdu.lpduHash, reason.slice(0, MAX_REASON));
+      if (lpdu !== undefined) await this.participant.noteRefused(manager, lpdu.lpduHash, reason);
+      await this.moveCursors(manager, server, cursors);
+      for (const pdu of lpdu === undefined ? events : []) {
+        const eventId = eventIdOf(pdu);
+        await this.incidents.record({ kind: 'undelivered', server, roomId: pdu.room_id, eventId, detail: reason });
+      }
     });
     return true;
+  }
+
+  /** How many of the LPDUs of a transaction have not come back. */
+  unconfirmed({ settles }: TransactionOutEntity): Promise<number> {
+    const { lpdus } = JSON.parse(settles) as Settles;
+    return this.database.read.countBy(LpduOutEntity, { lpduHash: In(lpdus.map(({ lpduHash }) => lpduHash)) });
+  }
+
+  /** Forgets a transaction; what of it has not been confirmed goes into another one. */
+  async forget({ server, txnId }: TransactionOutEntity): Promise<void> {
+    await this.database.transaction((manager) => manager.delete(TransactionOutEntity, { server, txnId }));
   }
 
   /** Servers for which something waits. */
@@ -162,6 +189,12 @@ export class OutgoingTransactions {
   async following(roomId: RoomId): Promise<ServerName[]> {
     const rows = await this.database.read.findBy(DestinationRoomEntity, { roomId });
     return rows.map(({ server }) => server);
+  }
+
+  private async moveCursors(manager: EntityManager, server: ServerName, cursors: Settles['cursors']): Promise<void> {
+    for (const [roomId, position] of Object.entries(cursors) as [RoomId, number][]) {
+      await manager.update(DestinationRoomEntity, { server, roomId, cursor: LessThan(position) }, { cursor: position });
+    }
   }
 
   /**
