@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { IsNull, LessThan, Not } from 'typeorm';
+import { LessThan } from 'typeorm';
 import { backoff } from '../persistence/backoff.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
@@ -17,7 +17,7 @@ const MAX_SWEEP_PAGES = 500;
 
 /**
  * Asks a hub for what it may have appended without telling us (profile §5). A chain without forks shows each gap by itself; this
- * is for the rest: a state change of ours that does not come back (some hubs do not tell a server of its own last leave), one
+ * is for the rest: an event of ours that does not come back (some hubs do not tell a server of its own last leave), one
  * that was refused (some do not tell it that it was removed), and events between the branches of a fork.
  */
 @Injectable()
@@ -77,15 +77,16 @@ export class CatchUp implements OnModuleInit {
   private async askForEchoes(): Promise<void> {
     const now = this.clock.now();
     const rows = await this.database.read.find(LpduOutEntity, {
-      select: { roomId: true },
-      where: { state: 'sent', stateKey: Not(IsNull()), createdAt: LessThan(now - ECHO_MS) },
+      select: { roomId: true, hubServer: true },
+      where: { state: 'sent', createdAt: LessThan(now - ECHO_MS) },
     });
-    const roomIds = new Set(rows.map(({ roomId }) => roomId));
-    for (const roomId of this.waits.keys()) if (!roomIds.has(roomId)) this.waits.delete(roomId);
-    for (const roomId of roomIds) {
+    const rooms = new Map(rows.map(({ roomId, hubServer }) => [roomId, hubServer]));
+    for (const roomId of this.waits.keys()) if (!rooms.has(roomId)) this.waits.delete(roomId);
+    for (const [roomId, hub] of rooms) {
       const { failures, until } = this.waits.get(roomId) ?? { failures: 0, until: 0 };
       if (until > now) continue;
       this.waits.set(roomId, { failures: failures + 1, until: now + backoff(RETRY, failures + 1) });
+      if (await this.readAll(hub, [roomId])) continue;
       await this.ask(roomId, (room, head) => this.compareState(room, head));
     }
   }

@@ -184,23 +184,33 @@ describe('a server that fails over a transaction in a way that repeating does no
         await acme.rooms.send({ roomId, sender: acme.rooms.bot, type: 'm.room.message', content: { body } });
       }
     });
+  /** A template with the event that it would follow. */
+  const tellsHead =
+    (room: PeerRoom): typeof habit =>
+    ({ path }, answer) => {
+      const last = room.timeline.at(-1);
+      if (!path.includes('/make_join/') || last === undefined) return answer;
+      return { status: 200, json: { ...answer.json, event: { prev_events: [idOfPdu(last)] } } };
+    };
   const sends = () => hub.requests.filter(({ method, path }) => method === 'PUT' && path?.includes('/send/'));
 
   it('is not sent again what it appended, when it can say so and its answer and its echo were lost', async () => {
     const room = await joined();
-    habit = ({ path }, answer) => {
-      if (!path.includes('/make_join/')) return answer;
-      const last = room.timeline.at(-1);
-      return {
-        status: 200,
-        json: { ...answer.json, event: { prev_events: last === undefined ? [] : [idOfPdu(last)] } },
-      };
-    };
+    habit = tellsHead(room);
     hub.peers[ACME] = 'http://127.0.0.1:9';
     hub.faults.add('drop-answer:1');
     await say(room.roomId, ['once', 'and this']);
     await until('both', async () => (await texts(room.roomId)).length >= 2, 20_000);
     expect(await texts(room.roomId)).toEqual(['once', 'and this']);
+    expect(sends()).toHaveLength(1);
+  }, 30_000);
+
+  it('is asked for an event of ours that it took, when the echo does not come', async () => {
+    const room = await joined();
+    habit = tellsHead(room);
+    hub.peers[ACME] = 'http://127.0.0.1:9';
+    await say(room.roomId, ['heard']);
+    await until('the message', async () => (await texts(room.roomId)).includes('heard'), 20_000);
     expect(sends()).toHaveLength(1);
   }, 30_000);
 
