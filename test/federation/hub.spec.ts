@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RoomId, UserId } from '../../src/protocol/index.js';
+import type { JsonObject, RoomId, UserId } from '../../src/protocol/index.js';
 import { forEachDatabase } from '../postgres/databases.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
 import { type Peer, idOf, peerUrl, startPeer } from '../support/peer.js';
@@ -50,6 +50,19 @@ forEachDatabase(({ createUrl }) => {
         peer.received.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => pdu.content.body),
       ).toEqual(['from the hub', 'from the peer']);
       expect(peer.problems).toEqual([]);
+    });
+
+    it('refuses what a database could not hold, and takes what stands beside it', async () => {
+      const roomId = await sharedRoom();
+      const event = (type: string): JsonObject =>
+        peer.lpdu({ room_id: roomId, type, sender: peer.user('peer'), hub: ACME, content: { body: type } });
+      const [good, bad] = [event('m.room.message'), event('a\u0000b')];
+      const answer = await peer.send(ACME, [bad, good]);
+      const fault = { error: expect.stringContaining('type') };
+      expect(answer.json).toEqual({ failed_pdus: { [await idOf(bad)]: fault } });
+      expect(await texts(roomId)).toEqual(['m.room.message']);
+      const odd = await peer.request('PUT', ACME, peer.path('send', '%00'), { pdus: [] });
+      expect([odd.status, odd.json?.errcode]).toEqual([400, 'M_INVALID_PARAM']);
     });
 
     // proves profile/handshakes/9

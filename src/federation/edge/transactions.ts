@@ -30,7 +30,7 @@ export class Transactions {
   once(endpoint: string, call: FederationCall, work: () => Promise<JsonValue>): Promise<JsonValue> {
     const { origin } = call;
     const txnId = parameter('txnId', call.params.txnId, (text) =>
-      Buffer.byteLength(text) <= MAX_IDENTIFIER_BYTES ? text : undefined,
+      Buffer.byteLength(text) <= MAX_IDENTIFIER_BYTES && !text.includes('\u0000') ? text : undefined,
     );
     const bodyHash = createHash('sha256').update(call.raw).digest('base64');
     const key = { origin, endpoint, txnId, bodyHash };
