@@ -7,6 +7,7 @@ const LEVELS = ['m.room.power_levels', ''];
 const RULES = ['m.room.join_rules', ''];
 const member = (user: string): string[] => ['m.room.member', user];
 
+// proves LM-04/auth-selection/1
 describe('the auth events of an event', () => {
   it('are none for m.room.create', () => {
     expect(authEventKeys(anEvent().state('m.room.create', '').build())).toEqual([]);

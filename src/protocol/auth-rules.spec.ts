@@ -14,6 +14,7 @@ const settled = (levels = {}): RoomBuilder =>
     .levels({ users: { [ADA]: 100, [BOB]: 50 }, ...levels })
     .joinRule('invite');
 
+// proves LM-04/ev-create/4
 describe('rule 3: m.room.create', () => {
   const create = (content = {}) =>
     anEvent().state('m.room.create', '', {
@@ -86,6 +87,7 @@ describe('rule 4: auth_events', () => {
   });
 });
 
+// proves LM-04/ev-member/2
 describe('rule 5.1: a membership', () => {
   it.each([
     ['-5.1', anEvent().member(ADA, 'join').with({ content: {} })],
@@ -174,6 +176,12 @@ describe('rule 5.2: a join', () => {
     ).toBe(ruling);
   });
 
+  // proves LM-04/ev-join-rules/1
+  it('looks at the join rule with an empty state key alone', () => {
+    const elsewhere = anEvent().state('m.room.join_rules', 'x', { join_rule: 'public' });
+    expect(settled().with(elsewhere).ruling(join(OUTSIDER))).toBe('-5.2.6');
+  });
+
   it('counts who was never in the room as one who left', () => {
     expect(settled().judge(join(OUTSIDER))).toMatchObject({
       rule: '5.2.6',
@@ -181,6 +189,7 @@ describe('rule 5.2: a join', () => {
     });
   });
 
+  // proves profile/events/13
   it.each([
     ['there is none', aRoom()],
     ['it is no word', aRoom().with(anEvent().state('m.room.join_rules', '', { join_rule: 5 }))],
@@ -422,6 +431,7 @@ describe('rule 9: new power levels', () => {
       .with({ content: content as never });
   const before = { users: { [ADA]: 100, [BOB]: 50 }, events: { a: 50, b: 51 }, ban: 51, kick: 50 };
 
+  // proves LM-04/ev-power-levels/1
   it('have an empty state key', () => {
     expect(settled().ruling(levels({}).with({ state_key: 'x' }))).toBe('-schema');
   });

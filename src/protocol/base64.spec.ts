@@ -12,6 +12,7 @@ describe('base64', () => {
     expect(encodeBase64Url(Buffer.from('fbff', 'hex'))).toBe('-_8');
   });
 
+  // proves LM-04/unpadded-base64/1
   it.each(['+/8', '+/8=', '-_8', '-_8='])('is read with and without padding, in either alphabet: %s', (text) => {
     expect(hex(text)).toBe('fbff');
   });

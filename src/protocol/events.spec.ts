@@ -59,6 +59,7 @@ const WRONG: [field: string, value: JsonValue | undefined, reason: string][] = [
 ];
 
 describe('an event', () => {
+  // proves LM-04/pdu/5, 7
   it.each(WRONG)('whose %s is %j is refused: %s', (field, value, reason) => {
     const change = (event: JsonObject): JsonObject =>
       value === undefined ? without(event, field) : { ...event, [field]: value };
@@ -131,6 +132,7 @@ it('an event fails for what is no fault of it', () => {
 });
 
 describe('a PDU', () => {
+  // proves LM-04/pdu/10
   it('of a hub has hub_server, both hashes, and one previous event', () => {
     expect(pduFault(pdu())).toBeUndefined();
     expect(pduFault({ ...pdu(), hashes: { sha256: (pdu().hashes as JsonObject).sha256 ?? '' } })).toBe(
@@ -140,6 +142,7 @@ describe('a PDU', () => {
     expect(pduFault({ ...pdu(), prev_events: ['$a', '$b'] })).toBe('prev_events is not exactly one event');
   });
 
+  // proves LM-04/pdu/10
   it('of a hub’s own user has no hub_server and no hashes.lpdu, and any number of previous events up to 20', () => {
     const events = (count: number): string[] => Array.from({ length: count }, (_, index) => `$${String(index)}`);
     expect(pduFault(ownPdu())).toBeUndefined();

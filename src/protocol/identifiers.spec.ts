@@ -136,6 +136,7 @@ describe('ids of a server', () => {
   });
 });
 
+// proves LM-04/signing/2
 describe('ids of events, keys and devices', () => {
   it.each([
     [

@@ -101,6 +101,7 @@ describe('JSON from bytes', () => {
     expect(fault(text)).toBe(reason);
   });
 
+  // proves LM-04/transport-requests-responses/3
   it.each([
     ['a lone continuation byte', '2280 22'],
     ['an overlong form', '22c0af22'],

@@ -17,6 +17,7 @@ describe('room versions', () => {
     for (const other of ['1', 'i.1', '', undefined, null, {}]) expect(roomVersion(other)).toBeUndefined();
   });
 
+  // proves profile/versions/2
   it.each(ROOM_VERSIONS)('%s is made of the algorithms of the draft, for rooms of its own id', (id) => {
     const version = roomVersion(id);
     if (version === undefined) throw new Error('it is known');
@@ -37,6 +38,7 @@ describe('room versions', () => {
     expect(version.parsePdu(buildOwnPdu(create, FIELDS, ACME, aKey(1)))).toMatchObject({ ok: true });
   });
 
+  // proves LM-04/hub-selection/1
   it('have as hub the server of the creator', () => {
     const hubOf = (create: Parameters<NonNullable<ReturnType<typeof roomVersion>>['hubOf']>[0]) =>
       roomVersion('I.1')?.hubOf(create);

@@ -14,6 +14,7 @@ const read = (header: string): unknown => {
 const FIELDS = { origin: GLOBEX, destination: ACME, key: 'ed25519:1', sig: 'c2ln' };
 
 describe('an X-Matrix header', () => {
+  // proves LM-04/transport-auth/2
   it.each([
     ['as we write it', `X-Matrix ${GOOD}`],
     ['of any case', 'x-MATRIX Origin="globex.example",DESTINATION="acme.example",Key="ed25519:1",SIG="c2ln"'],
