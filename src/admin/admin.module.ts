@@ -4,6 +4,7 @@ import { FederationModule } from '../federation/federation.module.js';
 import { AdminGuard } from './admin.guard.js';
 import { AliasesController } from './aliases.controller.js';
 import { Audit } from './audit.js';
+import { DeliveriesController } from './deliveries.controller.js';
 import { HealthController } from './health.controller.js';
 import { KeysController } from './keys.controller.js';
 import { MappingsController } from './mappings.controller.js';
@@ -14,6 +15,7 @@ import { RoomsController } from './rooms.controller.js';
   imports: [BridgeModule, FederationModule],
   controllers: [
     AliasesController,
+    DeliveriesController,
     HealthController,
     KeysController,
     MappingsController,

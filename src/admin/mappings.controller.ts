@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Bridge } from '../bridge/bridge.js';
+import { MappingsHealth } from '../bridge/mapping-health.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
 import { Database } from '../persistence/database.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
@@ -41,6 +42,7 @@ export class MappingsController {
   constructor(
     private readonly bridge: Bridge,
     private readonly mappings: RoomMappings,
+    private readonly health: MappingsHealth,
     private readonly audit: Audit,
     private readonly database: Database,
   ) {}
@@ -49,6 +51,23 @@ export class MappingsController {
   @ApiOperation({ summary: 'Which native channel is which room' })
   async list() {
     return { mappings: (await this.mappings.all()).map(view) };
+  }
+
+  @Get(':id')
+  @ApiOperation({
+    summary: 'One mapping, and how it fares',
+    description:
+      '`blocked`: what stops a direction; everything behind it waits. `failing_servers`: who of the room does not answer, since when.',
+  })
+  async show(@Param('id') id: string) {
+    const mapping = await this.find(id);
+    const { outbound, inbound, failingServers } = await this.health.of(mapping);
+    return {
+      ...view(mapping),
+      outbound: { behind: outbound.behind, dead: outbound.dead, blocked: outbound.blocked ?? null },
+      inbound: { waiting: inbound.waiting, blocked: inbound.blocked ?? null },
+      failing_servers: failingServers.map(({ server, since, lastError }) => ({ server, since, last_error: lastError })),
+    };
   }
 
   @Post()

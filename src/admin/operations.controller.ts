@@ -14,19 +14,13 @@ import { Configuration } from '../config/index.js';
 import { Destinations } from '../federation/delivery/destinations.js';
 import { Backlog } from '../observability/backlog.js';
 import { Database } from '../persistence/database.js';
-import {
-  DeliveryEntity,
-  type DeliveryState,
-  type IncidentEntity,
-  UserMappingEntity,
-} from '../persistence/entities/index.js';
+import { type IncidentEntity, UserMappingEntity } from '../persistence/entities/index.js';
 import { INCIDENT_KINDS, type IncidentKind, Incidents } from '../rooms/incidents.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { AdminGuard } from './admin.guard.js';
 import { Audit } from './audit.js';
 import { limit, position, roomId, serverName } from './input.js';
 
-const STATES: readonly string[] = ['intent', 'done', 'dead'] satisfies DeliveryState[];
 const NEWEST_INCIDENTS = 5;
 
 function incidentKind(value: string): IncidentKind {
@@ -106,32 +100,6 @@ export class OperationsController {
       await this.audit.record('destination.retry', { server });
     });
     return {};
-  }
-
-  @Get('deliveries')
-  @ApiOperation({ summary: 'Calls to chats: dead ones when no state is given' })
-  @ApiQuery({ name: 'state', required: false, enum: STATES })
-  @ApiQuery({ name: 'limit', required: false })
-  async deliveries(@Query('state') state = 'dead', @Query('limit') most?: string) {
-    if (!STATES.includes(state)) throw new BadRequestException(`state must be one of ${STATES.join(', ')}`);
-    const rows = await this.database.read.find(DeliveryEntity, {
-      where: { state: state as DeliveryState },
-      order: { createdAt: 'DESC' },
-      take: limit(most),
-    });
-    return {
-      deliveries: rows.map((row) => ({
-        id: row.id,
-        mapping_id: row.mappingId,
-        kind: row.kind,
-        subject: row.subject,
-        state: row.state,
-        attempts: row.attempts,
-        next_attempt_at: row.nextAttemptAt,
-        reason: row.reason,
-        created_at: row.createdAt,
-      })),
-    };
   }
 
   @Get('incidents')

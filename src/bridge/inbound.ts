@@ -5,7 +5,7 @@ import { UserMappings } from '../mapping/user-mappings.js';
 import { backoff } from '../persistence/backoff.js';
 import { InboxEntity, MessageMappingEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
-import { type Lease, Leases } from '../persistence/leases.js';
+import { type Lease, LeaseLost, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
 import type { InboundMessage } from '../platform/port.js';
 import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
@@ -14,12 +14,12 @@ import { Inbox } from './inbox.js';
 import { Notices } from './notices.js';
 
 const RETRY = { firstMs: 500, longestMs: 60_000 };
+const FAILED_RETRY_MS = 5_000;
 
 /** From native channels into rooms: one worker per channel, in the order in which people saw the messages. */
 @Injectable()
 export class Inbound implements OnModuleInit {
   private readonly logger = new Logger('Inbound');
-  private readonly failures = new Map<string, number>();
   readonly loops: Loops<string>;
 
   constructor(
@@ -36,10 +36,8 @@ export class Inbound implements OnModuleInit {
       'inbound',
       (key, lease) => this.run(key, lease),
       (channel, error) => {
-        const failures = (this.failures.get(channel) ?? 0) + 1;
-        this.failures.set(channel, failures);
-        this.logger.warn({ channel, failures, err: error }, 'a native message could not be carried yet');
-        return backoff(RETRY, failures);
+        this.logger.error({ channel, err: error }, 'carrying from the channel failed');
+        return FAILED_RETRY_MS;
       },
     );
   }
@@ -49,19 +47,37 @@ export class Inbound implements OnModuleInit {
     this.rooms.onRefused((manager, { lpduHash, reason }) => this.refuseSubmitted(manager, lpduHash, reason));
   }
 
-  private async run(key: string, lease: Lease): Promise<undefined> {
+  private async run(key: string, lease: Lease): Promise<number | undefined> {
     const channel = channelOfKey(key);
     while (!this.loops.stopped) {
       const mapping = await this.mappings.ofChannel(channel);
-      if (mapping?.state !== 'active') return;
+      if (mapping?.state !== 'active') return undefined;
       const rows = await this.inbox.waiting(channel);
-      if (rows.length === 0) return;
+      if (rows.length === 0) return undefined;
       for (const row of rows) {
-        if (this.loops.stopped) return;
-        await this.carry(mapping, row, lease);
-        this.failures.delete(key);
+        if (this.loops.stopped) return undefined;
+        try {
+          await this.carry(mapping, row, lease);
+        } catch (error) {
+          if (error instanceof LeaseLost) throw error;
+          return this.failed(row, lease, error);
+        }
       }
     }
+    return undefined;
+  }
+
+  /** What comes after it waits: its channel keeps its order. The admin sees it, and may discard it. */
+  private async failed(row: InboxEntity, lease: Lease, error: unknown): Promise<number> {
+    const { platform, workspace, channelId, nativeEventId } = row;
+    const attempts = row.attempts + 1;
+    this.logger.warn(
+      { platform, workspace, channelId, nativeEventId, attempts, err: error },
+      'a native message could not be carried yet',
+    );
+    const reason = error instanceof Error ? error.message : String(error);
+    await lease.transaction((manager) => this.inbox.noteFailure(manager, row, reason));
+    return backoff(RETRY, attempts);
   }
 
   private async carry(mapping: RoomMappingEntity, row: InboxEntity, lease: Lease): Promise<void> {

@@ -3,15 +3,30 @@ import type { EntityManager } from 'typeorm';
 import { type ChannelName, channelKey } from '../mapping/room-mappings.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
-import { InboxEntity, PlatformCursorEntity, RoomMappingEntity } from '../persistence/entities/index.js';
+import {
+  InboxEntity,
+  type InboxState,
+  PlatformCursorEntity,
+  RoomMappingEntity,
+} from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, Leases } from '../persistence/leases.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { InboundPage, PlatformSink } from '../platform/port.js';
+import { Notices } from './notices.js';
 
+export const INBOX_STATES: readonly InboxState[] = [
+  'waiting',
+  'submitted',
+  'carried',
+  'ignored',
+  'refused',
+  'discarded',
+];
 const PAGE = 50;
 const LEASES = 'stream/';
+const MAX_REASON = 500;
 
 /** Native messages, from the moment when the platform may forget them until they are carried (design §4). */
 @Injectable()
@@ -21,6 +36,7 @@ export class Inbox {
   constructor(
     private readonly database: Database,
     private readonly leases: Leases,
+    private readonly notices: Notices,
     private readonly wakeups: Wakeups,
     private readonly sequence: Sequence,
     private readonly clock: Clock,
@@ -74,6 +90,8 @@ export class Inbox {
         payload: JSON.stringify(message),
         state: 'waiting',
         reason: null,
+        attempts: 0,
+        failingSince: null,
         lpduHash: null,
         receivedAt: this.clock.now(),
       }));
@@ -93,6 +111,34 @@ export class Inbox {
       where: { ...channel, state: 'waiting' },
       order: { sequence: 'ASC' },
       take: PAGE,
+    });
+  }
+
+  /** It could not be carried: for the admin, who sees what stops the channel. */
+  async noteFailure(manager: EntityManager, row: InboxEntity, reason: string): Promise<void> {
+    const { platform, workspace, nativeEventId } = row;
+    const change = {
+      attempts: row.attempts + 1,
+      failingSince: row.failingSince ?? this.clock.now(),
+      reason: reason.slice(0, MAX_REASON),
+    };
+    await manager.update(InboxEntity, { platform, workspace, nativeEventId, state: 'waiting' }, change);
+  }
+
+  /** Native events as the admin sees them, newest first. */
+  list(state: InboxState, limit: number): Promise<InboxEntity[]> {
+    return this.database.read.find(InboxEntity, { where: { state }, order: { sequence: 'DESC' }, take: limit });
+  }
+
+  /** Takes out what could not be carried, so that its channel goes on, and tells its author. False: it does not wait. */
+  async discard(key: Pick<InboxEntity, 'platform' | 'workspace' | 'nativeEventId'>): Promise<boolean> {
+    return this.database.transaction(async (manager) => {
+      const row = await manager.findOneBy(InboxEntity, { ...key, state: 'waiting' });
+      if (row === null) return false;
+      await this.settle(manager, row, { state: 'discarded', reason: row.reason });
+      await this.notices.refused(manager, row, 'whoever looks after Causeway took it out');
+      this.wakeups.wake('inbox', channelKey(row));
+      return true;
     });
   }
 
@@ -117,7 +163,7 @@ export class Inbox {
   async settle(manager: EntityManager, row: InboxEntity, change: Partial<InboxEntity>): Promise<void> {
     const { platform, workspace, nativeEventId } = row;
     const where = { platform, workspace, nativeEventId, state: 'waiting' as const };
-    const { affected } = await manager.update(InboxEntity, where, change);
+    const { affected } = await manager.update(InboxEntity, where, { reason: null, failingSince: null, ...change });
     if (affected !== 1) throw new Error(`the native event ${nativeEventId} is carried already`);
   }
 }

@@ -15,19 +15,40 @@ export class Notices {
   ) {}
 
   /** Once per native event; written in the transaction that records the refusal. */
-  async refused(manager: EntityManager, row: InboxEntity, reason: string): Promise<void> {
-    const { platform, workspace, channelId, nativeEventId } = row;
+  refused(manager: EntityManager, row: InboxEntity, reason: string): Promise<void> {
+    return this.tell(manager, row, 'refused', `did not reach the other companies: ${reason}`);
+  }
+
+  /** Once per native event: it is not lost, and has not arrived. */
+  delayed(manager: EntityManager, row: InboxEntity, reason: string): Promise<void> {
+    return this.tell(
+      manager,
+      row,
+      'delayed',
+      `has not reached the other companies yet, and will when it can: ${reason}`,
+    );
+  }
+
+  private async tell(
+    manager: EntityManager,
+    { platform, workspace, channelId, nativeEventId, payload }: InboxEntity,
+    about: 'refused' | 'delayed',
+    what: string,
+  ): Promise<void> {
     const mapping = await manager.findOneBy(RoomMappingEntity, { platform, workspace, channelId });
     if (mapping === null) return;
-    const subject = `refused:${createHash('sha256').update(nativeEventId).digest('hex')}`;
+    const subject = `${about}:${createHash('sha256').update(nativeEventId).digest('hex')}`;
     if (await manager.existsBy(DeliveryEntity, { mappingId: mapping.id, subject })) return;
-    const { author, text } = JSON.parse(row.payload) as InboundMessage;
+    const { author, text } = JSON.parse(payload) as InboundMessage;
     const notice: OutboundMessage = {
       kind: 'notice',
-      text: `${author.displayName}, your message “${excerpt(text)}” did not reach the other companies: ${reason}.`,
+      text: `${author.displayName}, your message “${excerpt(text)}” ${what}.`,
       visibleTo: [author.id],
     };
-    await manager.insert(DeliveryEntity, newDelivery(mapping.id, 'notice', subject, notice, this.clock.now()));
+    await manager.insert(
+      DeliveryEntity,
+      newDelivery({ mappingId: mapping.id, subject, position: null }, notice, this.clock.now()),
+    );
     this.wakeups.wake('delivery', mapping.id);
   }
 }
@@ -40,17 +61,14 @@ function excerpt(text: string): string {
 }
 
 export function newDelivery(
-  mappingId: string,
-  kind: 'message' | 'notice',
-  subject: string,
+  place: Pick<DeliveryEntity, 'mappingId' | 'subject' | 'position'>,
   message: OutboundMessage,
   now: number,
 ): DeliveryEntity {
   return {
+    ...place,
     id: randomUUID(),
-    mappingId,
-    kind,
-    subject,
+    kind: message.kind,
     part: 0,
     payload: JSON.stringify(message),
     state: 'intent',

@@ -63,7 +63,7 @@ const leaver = (sender: UserId, member: UserId, name: string): string =>
   sender === member ? `${name} left` : `${name} was removed by ${sender}`;
 
 /** At most `bytes` bytes of UTF-8, never cutting a character. */
-function bounded(text: string, bytes: number): string {
+export function bounded(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const cut = Buffer.from(text).subarray(0, bytes - Buffer.byteLength('…') - 3);
   return `${new TextDecoder('utf-8').decode(cut).replace(/\uFFFD+$/, '')}…`;

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { LessThan, LessThanOrEqual } from 'typeorm';
+import { type EntityManager, IsNull, LessThan, LessThanOrEqual } from 'typeorm';
 import { Configuration } from '../config/index.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
 import { backoff } from '../persistence/backoff.js';
@@ -11,19 +11,23 @@ import { type Lease, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
 import { Platforms } from '../platform/platforms.js';
 import { type OutboundMessage, type Platform, PlatformError } from '../platform/port.js';
-import { parseUserId } from '../protocol/index.js';
+import { type EventId, parseUserId } from '../protocol/index.js';
 import { RoomReader, type StoredEvent } from '../rooms/room-reader.js';
 import { Rooms } from '../rooms/rooms.js';
 import { newDelivery } from './notices.js';
 import { outboundMessage } from './outbound-message.js';
+import { parkedNotice } from './parked.js';
 
 const PAGE = 50;
 const RETRY = { firstMs: 500, longestMs: 300_000 };
 const FAILED_RETRY_MS = 5_000;
 const MAX_REASON = 500;
+/** Begins the subject of the notice about a delivery that is parked. */
+const PARKED = 'parked:';
 
-/** What became of one call: made (or given up), to be repeated after some ms, or no more calls are made. */
-type Attempt = 'settled' | 'halted' | { waitMs: number };
+/** What became of one call: made, never to be made, to be repeated after some ms, or no more calls are made. */
+type Attempt = Carried | 'parked';
+type Carried = 'settled' | 'halted' | { waitMs: number };
 
 /** Where a loop carries to, and its right to do so. */
 interface Target {
@@ -85,10 +89,10 @@ export class Outbound {
         return undefined;
       }
       const target = { mapping, platform, lease };
-      const notices = await this.carryNotices(target);
-      if (notices !== 'settled') return notices === 'halted' ? undefined : notices.waitMs;
+      const asides = await this.carryAsides(target);
+      if (asides === 'halted') return undefined;
       const events = await this.reader.eventsAfter(mapping.roomId, mapping.carriedPosition, PAGE);
-      if (events.length === 0) return undefined;
+      if (events.length === 0) return asides === 'settled' ? undefined : asides.waitMs;
       for (const event of events) {
         if (this.loops.stopped) return undefined;
         const attempt = await this.carry(target, event);
@@ -98,116 +102,127 @@ export class Outbound {
     return undefined;
   }
 
-  private async carryNotices(target: Target): Promise<Attempt> {
-    const waiting = await this.database.read.find(DeliveryEntity, {
-      where: { mappingId: target.mapping.id, kind: 'notice', state: 'intent' },
+  /** What has no place in the log: notices for one person, and messages that come late. One that must wait stops nothing else. */
+  private async carryAsides(target: Target): Promise<Carried> {
+    const asides = await this.database.read.find(DeliveryEntity, {
+      where: { mappingId: target.mapping.id, state: 'intent', position: IsNull() },
       order: { createdAt: 'ASC' },
       take: PAGE,
     });
-    for (const delivery of waiting.filter(({ subject }) => subject.startsWith('refused:'))) {
+    let outcome: Carried = 'settled';
+    for (const delivery of asides) {
+      if (this.loops.stopped) return 'halted';
       const attempt = await this.attempt(target, delivery);
-      if (attempt !== 'settled') return attempt;
+      if (attempt === 'halted') return attempt;
+      if (typeof attempt === 'object' && (outcome === 'settled' || attempt.waitMs < outcome.waitMs)) outcome = attempt;
     }
-    return 'settled';
+    return outcome;
   }
 
-  private async carry(target: Target, event: StoredEvent): Promise<Attempt> {
+  private async carry(target: Target, event: StoredEvent): Promise<Carried> {
     const message = await this.messageOf(target, event);
     if (message === undefined) {
-      await target.lease.transaction((manager) => manager.update(...this.moveCursor(target, event.position)));
+      await target.lease.transaction((manager) => this.moveCursor(manager, target, event.position));
       return 'settled';
     }
-    return this.attempt(target, await this.intent(target, event, message), event);
+    const { position } = event;
+    const delivery = await this.intent(target, { subject: event.eventId, position }, message);
+    const attempt = await this.attempt(target, delivery, position);
+    return attempt === 'parked' ? this.carryParked(target, delivery, position) : attempt;
+  }
+
+  /** The channel is told in the place of what it does not get; then what comes after it goes on (docs/adr/0006). */
+  private async carryParked(target: Target, parked: DeliveryEntity, position: number): Promise<Carried> {
+    const now = await this.database.read.findOneByOrFail(DeliveryEntity, { id: parked.id });
+    const why = now.state === 'discarded' ? 'discarded' : 'refused';
+    const notice = parkedNotice(JSON.parse(parked.payload) as OutboundMessage, why);
+    const delivery = await this.intent(target, { subject: `${PARKED}${parked.id}`, position }, notice);
+    const attempt = await this.attempt(target, delivery, position);
+    if (attempt !== 'parked') return attempt;
+    await target.lease.transaction((manager) => this.moveCursor(manager, target, position)); // the admin discarded the notice too
+    return 'settled';
   }
 
   /** The intent is committed before the call, so that a call whose outcome is unknown is repeated under the same key. */
   private async intent(
     { mapping: { id: mappingId }, lease }: Target,
-    { eventId }: StoredEvent,
+    { subject, position }: { subject: string; position: number },
     message: OutboundMessage,
   ): Promise<DeliveryEntity> {
-    const key = { mappingId, subject: eventId as string, part: 0 };
-    const known = await this.database.read.findOneBy(DeliveryEntity, key);
+    const known = await this.database.read.findOneBy(DeliveryEntity, { mappingId, subject, part: 0 });
     if (known !== null) return known;
-    const delivery = newDelivery(mappingId, message.kind, eventId, message, this.clock.now());
+    const delivery = newDelivery({ mappingId, subject, position }, message, this.clock.now());
     await lease.transaction((manager) => manager.insert(DeliveryEntity, delivery));
     failpoint('outbound.intended');
     return delivery;
   }
 
-  private async attempt(target: Target, delivery: DeliveryEntity, event?: StoredEvent): Promise<Attempt> {
-    if (delivery.state !== 'intent') return this.settle(target, delivery, {}, event);
+  /** `position`: to which the cursor moves when the call is made. */
+  private async attempt(target: Target, delivery: DeliveryEntity, position?: number): Promise<Attempt> {
+    if (delivery.state === 'dead' || delivery.state === 'discarded') return 'parked';
+    if (delivery.state === 'done') return this.settle(target, delivery, undefined, position);
     const early = delivery.nextAttemptAt - this.clock.now();
     if (early > 0) return { waitMs: early };
     try {
       const message = JSON.parse(delivery.payload) as OutboundMessage;
       const { nativeId } = await target.platform.sendMessage(target.mapping.channelId, message, delivery.id);
       failpoint('outbound.called');
-      return await this.settle(target, delivery, { state: 'done', nativeId }, event);
+      return await this.settle(target, delivery, nativeId, position);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      return this.failed(target, delivery, error, event);
+      return this.failed(target, delivery, error);
     }
   }
 
-  private async failed(
-    target: Target,
-    delivery: DeliveryEntity,
-    error: PlatformError,
-    event: StoredEvent | undefined,
-  ): Promise<Attempt> {
+  private async failed({ mapping, lease }: Target, delivery: DeliveryEntity, error: PlatformError): Promise<Attempt> {
     if (this.loops.stopped) return 'halted';
     const reason = error.message.slice(0, MAX_REASON);
     const attempts = delivery.attempts + 1;
-    const { mapping, lease } = target;
     this.logger.warn(
       { mappingId: mapping.id, deliveryId: delivery.id, code: error.code, attempts, reason },
       'not delivered',
     );
-    if (error.code === 'channel_gone') {
+    const note = (change: Partial<DeliveryEntity>): Promise<unknown> =>
+      lease.transaction((manager) => manager.update(DeliveryEntity, { id: delivery.id, state: 'intent' }, change));
+    if (error.retry) {
+      const waitMs = error.options.retryAfterMs ?? backoff(RETRY, attempts);
+      await note({ attempts, reason, nextAttemptAt: this.clock.now() + waitMs });
+      return { waitMs };
+    }
+    const refusesAll = error.code === 'channel_gone' || delivery.subject.startsWith(PARKED);
+    if (refusesAll) {
       await lease.transaction(() => this.mappings.setState(mapping, 'broken', reason));
       return 'halted';
     }
-    if (!error.retry) return this.settle(target, delivery, { state: 'dead', reason, attempts }, event);
-    const waitMs = error.options.retryAfterMs ?? backoff(RETRY, attempts);
-    const change = { attempts, reason, nextAttemptAt: this.clock.now() + waitMs };
-    await lease.transaction((manager) => manager.update(DeliveryEntity, { id: delivery.id }, change));
-    return { waitMs };
+    await note({ state: 'dead', reason, attempts });
+    return 'parked';
   }
 
   /** The result of a call, the mapping of its message and the cursor: together or not at all. */
   private async settle(
     target: Target,
-    delivery: DeliveryEntity,
-    change: Partial<DeliveryEntity>,
-    event: StoredEvent | undefined,
+    { id, kind, subject }: DeliveryEntity,
+    nativeId: string | undefined,
+    position: number | undefined,
   ): Promise<'settled'> {
     await target.lease.transaction(async (manager) => {
-      if (change.state !== undefined) await manager.update(DeliveryEntity, { id: delivery.id }, change);
-      if (event === undefined) return;
-      if (change.nativeId != null) {
-        await manager.upsert(
-          MessageMappingEntity,
-          {
-            mappingId: target.mapping.id,
-            nativeId: change.nativeId,
-            part: 0,
-            eventId: event.eventId,
-            lpduHash: null,
-            direction: 'out',
-          },
-          ['mappingId', 'nativeId', 'part'],
-        );
+      if (nativeId !== undefined) {
+        await manager.update(DeliveryEntity, { id }, { state: 'done', nativeId, reason: null });
+        const message = { mappingId: target.mapping.id, nativeId, part: 0, lpduHash: null, direction: 'out' } as const;
+        const eventId = kind === 'message' ? (subject as EventId) : null;
+        if (eventId !== null) {
+          await manager.upsert(MessageMappingEntity, { ...message, eventId }, ['mappingId', 'nativeId', 'part']);
+        }
       }
-      await manager.update(...this.moveCursor(target, event.position));
+      if (position !== undefined) await this.moveCursor(manager, target, position);
     });
     failpoint('outbound.settled');
     return 'settled';
   }
 
-  private moveCursor({ mapping }: Target, position: number) {
+  private async moveCursor(manager: EntityManager, { mapping }: Target, position: number): Promise<void> {
     const where = { id: mapping.id, carriedPosition: LessThan(position) };
-    return [RoomMappingEntity, where, { carriedPosition: position }] as const;
+    await manager.update(RoomMappingEntity, where, { carriedPosition: position });
   }
 
   private async messageOf({ mapping, platform }: Target, event: StoredEvent): Promise<OutboundMessage | undefined> {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { plain, rowsOf, table, time } from './output.js';
+import type { Answer } from './admin-client.js';
+import { plain, rowsOf, sheet, table, time } from './output.js';
 import { type Session, path } from './session.js';
 
 /** `causeway mappings …` and `causeway destinations …`. */
@@ -26,6 +27,13 @@ export function addBridgeCommands(program: Command, session: Session): void {
           'There are no mappings.',
         ),
       );
+    });
+
+  mappings
+    .command('show <id>')
+    .description('one mapping: what waits, what stops it, which servers of its room do not answer')
+    .action(async (id: string) => {
+      session.show(await session.ask('GET', path('mappings', id)), mappingText);
     });
 
   mappings
@@ -94,6 +102,12 @@ export function addBridgeCommands(program: Command, session: Session): void {
       session.show(answer, () => `${server} is tried now.\n`);
     });
 }
+
+const mappingText = ({ outbound, inbound, failing_servers: failing, ...fields }: Answer): string =>
+  sheet([
+    ...Object.entries(fields),
+    ...Object.entries({ outbound, inbound, failing_servers: failing }).map(([name, value]) => [name, value] as const),
+  ]);
 
 const behind = (rooms: readonly Record<string, unknown>[]): number =>
   rooms.reduce((sum, room) => sum + (typeof room.behind === 'number' ? room.behind : 0), 0);

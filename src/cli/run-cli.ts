@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError, loadConfiguration } from '../config/index.js';
 import type { Answer } from './admin-client.js';
 import { addBridgeCommands } from './bridge-commands.js';
+import { addDeliveryCommands } from './delivery-commands.js';
 import { CommandFailure } from './failure.js';
 import { addIncidentCommands } from './incident-commands.js';
 import { readKeys, summaryOf } from './offline.js';
@@ -45,6 +46,7 @@ function programFor(surroundings: Surroundings): Command {
     });
   addRoomCommands(program, session);
   addBridgeCommands(program, session);
+  addDeliveryCommands(program, session);
   addIncidentCommands(program, session);
 
   const keys = program.command('keys').description('our signing keys');

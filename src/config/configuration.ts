@@ -9,11 +9,13 @@ import {
   type DatabaseLocation,
   type Listen,
   type PlatformSettings,
+  type RetainedTable,
   asBoolean,
   asCount,
   asList,
   asPeers,
   asPlatforms,
+  asRetention,
   parseDatabaseUrl,
   parseListen,
 } from './values.js';
@@ -62,6 +64,7 @@ export class Configuration {
   readonly botLocalpart!: string;
   readonly roomVersion!: string;
   readonly signingKeySecret: string | undefined;
+  readonly retentionDays!: ReadonlyMap<RetainedTable, number>;
   readonly logLevel!: string;
 
   constructor(values: Configuration) {
@@ -120,6 +123,7 @@ function complete(settings: Settings, directory: string): Configuration {
     botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
     roomVersion: settings.ROOM_VERSION ?? DEFAULT_ROOM_VERSION,
     signingKeySecret: settings.SIGNING_KEY_SECRET,
+    retentionDays: asRetention(settings.RETENTION ?? {}) ?? new Map(),
     logLevel: settings.LOG_LEVEL ?? 'info',
   });
 }

@@ -1,3 +1,3 @@
 export { ConfigModule } from './config.module.js';
 export { Configuration, ConfigurationError, loadConfiguration } from './configuration.js';
-export type { DatabaseLocation, Listen, PlatformSettings } from './values.js';
+export type { DatabaseLocation, Listen, PlatformSettings, RetainedTable } from './values.js';

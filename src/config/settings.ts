@@ -1,7 +1,17 @@
 import 'reflect-metadata';
 import { IsOptional, ValidateBy } from 'class-validator';
 import { ROOM_VERSIONS, parseServerName, parseUserId } from '../protocol/index.js';
-import { asBoolean, asCount, asList, asPeers, asPlatforms, parseDatabaseUrl, parseListen } from './values.js';
+import {
+  DEFAULT_RETENTION,
+  asBoolean,
+  asCount,
+  asList,
+  asPeers,
+  asPlatforms,
+  asRetention,
+  parseDatabaseUrl,
+  parseListen,
+} from './values.js';
 
 export interface SettingDocument {
   key: string;
@@ -202,6 +212,16 @@ export class Settings {
     must: 'a secret of at least 16 characters',
   })
   SIGNING_KEY_SECRET?: string;
+
+  @Setting(
+    'After how many days rows of what is settled are deleted, by table: `{"inbox": 14}`. What waits, and dead deliveries, stay.',
+    {
+      default: `\`${DEFAULT_RETENTION}\``,
+      accepts: (value) => asRetention(value) !== undefined,
+      must: `an object of days (at least 1) for some of ${Object.keys(JSON.parse(DEFAULT_RETENTION) as object).join(', ')}`,
+    },
+  )
+  RETENTION?: unknown;
 
   @Setting(`One of ${LOG_LEVELS.join(', ')}.`, {
     default: 'info',

@@ -15,6 +15,11 @@ export interface PlatformSettings {
   tokenFile?: string;
 }
 
+/** Tables of which old rows are deleted, and after how many days when nothing else is configured. */
+const RETENTION_DAYS = { inbox: 30, delivery: 30, transaction_in: 7, lpdu_out: 30, audit_log: 365 } as const;
+export type RetainedTable = keyof typeof RETENTION_DAYS;
+export const DEFAULT_RETENTION = JSON.stringify(RETENTION_DAYS);
+
 /** Readers of single values; undefined for what is none. Environment variables give text, the file may give structure. */
 
 export function parseListen(value: unknown): Listen | undefined {
@@ -74,6 +79,18 @@ export function asPlatforms(value: unknown): PlatformSettings[] | undefined {
     if (typeof secret !== 'string' || secret === '') return undefined;
     if (out.some((other) => other.workspace === workspace)) return undefined;
     out.push({ kind, workspace, url: base, ...(token === undefined ? { tokenFile: secret } : { token: secret }) });
+  }
+  return out;
+}
+
+/** Days by table; what is not named keeps its default. */
+export function asRetention(value: unknown): ReadonlyMap<RetainedTable, number> | undefined {
+  const days = fromJson(value);
+  if (typeof days !== 'object' || days === null || Array.isArray(days)) return undefined;
+  const out = new Map<RetainedTable, number>(Object.entries(RETENTION_DAYS) as [RetainedTable, number][]);
+  for (const [table, each] of Object.entries(days as Record<string, unknown>)) {
+    if (!out.has(table as RetainedTable) || typeof each !== 'number' || !(each >= 1)) return undefined;
+    out.set(table as RetainedTable, each);
   }
   return out;
 }

@@ -5,6 +5,7 @@ import { Database } from './database.js';
 import { GatewayName } from './gateway-name.js';
 import { Leases } from './leases.js';
 import { openDatabase } from './open-database.js';
+import { Retention } from './retention.js';
 import { Sequence } from './sequence.js';
 import { WakeupRelay } from './wakeup-relay.js';
 import { Wakeups } from './wakeups.js';
@@ -26,6 +27,7 @@ export class PersistenceModule {
             new Wakeups(database, location.kind === 'postgres' ? new WakeupRelay(location.url, gateway) : undefined),
         },
         Leases,
+        Retention,
         Sequence,
       ],
       exports: [Database, Clock, Leases, Sequence, Wakeups],

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { IsNull, Not } from 'typeorm';
 import { backoff } from '../../persistence/backoff.js';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
@@ -8,14 +9,16 @@ import type { ServerName } from '../../protocol/index.js';
 import { RemoteRefusal } from '../../rooms/remote-servers.js';
 
 const RETRY = { firstMs: 2_000, longestMs: 3_600_000 }; // profile §5
+/** A server may ask for a longer rest than we would take, not for one of years; nor for none. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 const MAX_ERROR = 500;
 const SUCCESS_NOTED_MS = 60_000;
 
 /** Which servers answer and which do not, and when to try again (profile §5). */
 @Injectable()
 export class Destinations {
-  /** Servers that are known to be failing: the common case costs no look at the database. */
-  private readonly failing = new Set<ServerName>();
+  /** Servers that are known to be failing: the common case costs no look at the database. Other processes change it too: `refresh`. */
+  private failing = new Set<ServerName>();
   private readonly successes = new Map<ServerName, number>();
 
   constructor(
@@ -58,13 +61,19 @@ export class Destinations {
           server,
           failingSince: row?.failingSince ?? now,
           attempts,
-          nextAttemptAt: now + (asked ?? backoff(RETRY, attempts)),
+          nextAttemptAt: now + waitAfter(attempts, asked),
           lastError: error.message.slice(0, MAX_ERROR),
           lastSuccessAt: row?.lastSuccessAt ?? null,
         },
         ['server'],
       );
     });
+  }
+
+  /** Which servers fail now, whichever process has found it out. */
+  async refresh(): Promise<void> {
+    const rows = await this.database.read.findBy(DestinationEntity, { failingSince: Not(IsNull()) });
+    this.failing = new Set(rows.map(({ server }) => server));
   }
 
   /** A server that sends an authenticated request is up: what waits for it is tried at once. */
@@ -79,4 +88,9 @@ export class Destinations {
       this.wakeups.wake('destination', server);
     });
   }
+}
+
+function waitAfter(attempts: number, asked: number | undefined): number {
+  if (asked === undefined) return backoff(RETRY, attempts);
+  return Math.min(Math.max(asked, RETRY.firstMs), MAX_RETRY_AFTER_MS);
 }

@@ -79,6 +79,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   }
 
   private async startWaiting(): Promise<void> {
+    await this.destinations.refresh();
     for (const server of await this.transactions.waiting()) this.loops.start(server);
     await this.catchUp.run();
     for (const roomId of await this.participant.roomsWithPending()) {

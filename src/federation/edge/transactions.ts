@@ -1,16 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LessThan } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { TransactionInEntity } from '../../persistence/entities/index.js';
 import { failpoint } from '../../persistence/failpoint.js';
 import { type JsonValue, MAX_IDENTIFIER_BYTES } from '../../protocol/index.js';
 import { type FederationCall, parameter } from './call.js';
-
-/** How long an answer is kept for a repetition of its request; origins give up or back off to an hour long before. */
-const KEPT_MS = 7 * 24 * 3_600_000;
-const CLEAN_EVERY = 1_000;
 
 /**
  * Requests with a transaction id: the same one (origin, endpoint, id and body) is processed once and answered the same for
@@ -19,7 +14,6 @@ const CLEAN_EVERY = 1_000;
 @Injectable()
 export class Transactions {
   private readonly turns = new Map<string, Promise<unknown>>();
-  private sinceClean = 0;
 
   constructor(
     private readonly database: Database,
@@ -55,10 +49,6 @@ export class Transactions {
     failpoint('edge.processed');
     const receivedAt = this.clock.now();
     const kept = await this.database.transaction(async (manager) => {
-      if (++this.sinceClean >= CLEAN_EVERY) {
-        this.sinceClean = 0;
-        await manager.delete(TransactionInEntity, { receivedAt: LessThan(receivedAt - KEPT_MS) });
-      }
       const row = { ...key, answer: JSON.stringify(answer), receivedAt };
       await manager.createQueryBuilder().insert().into(TransactionInEntity).values(row).orIgnore().execute();
       // Another process may have had the same request, and have answered first.

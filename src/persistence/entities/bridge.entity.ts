@@ -95,13 +95,14 @@ export class MessageMappingEntity {
 
 /**
  * A native event. `waiting`: to be carried; `submitted`: with the hub; `carried`: in the room log; `ignored`: nothing to carry
- * (unmapped channel, our own message); `refused`: the author was told.
+ * (unmapped channel, our own message); `refused`: the author was told; `discarded`: by the admin, and the author was told.
  */
-export type InboxState = 'waiting' | 'submitted' | 'carried' | 'ignored' | 'refused';
+export type InboxState = 'waiting' | 'submitted' | 'carried' | 'ignored' | 'refused' | 'discarded';
 
 @Entity('inbox')
 @Index('inbox_queue', ['state', 'platform', 'workspace', 'channelId', 'sequence'])
 @Index('inbox_lpdu', ['lpduHash'])
+@Index('inbox_age', ['receivedAt'])
 export class InboxEntity {
   @PrimaryColumn(word)
   platform!: string;
@@ -126,8 +127,16 @@ export class InboxEntity {
   @Column(word)
   state!: InboxState;
 
+  /** Of a refusal, or of the last failure. */
   @Column({ type: 'text', nullable: true })
   reason!: string | null;
+
+  /** How often in a row it could not be carried; what comes after it in its channel waits. */
+  @Column({ type: 'integer', default: 0 })
+  attempts!: number;
+
+  @Column({ ...bigint, nullable: true })
+  failingSince!: number | null;
 
   @Column({ type: 'varchar', length: 64, nullable: true })
   lpduHash!: string | null;
@@ -149,13 +158,14 @@ export class PlatformCursorEntity {
   cursor!: string;
 }
 
-/** `intent`: to be made, or made with the outcome unknown; `dead`: given up, with the reason. */
-export type DeliveryState = 'intent' | 'done' | 'dead';
+/** `intent`: to be made, or made with the outcome unknown; `dead`: the chat refused it for good; `discarded`: by the admin. */
+export type DeliveryState = 'intent' | 'done' | 'dead' | 'discarded';
 
 /** A call to a platform: written before the call, settled after it. Its id is the idempotency key. */
 @Entity('delivery')
 @Index('delivery_target', ['mappingId', 'subject', 'part'], { unique: true })
 @Index('delivery_state', ['state', 'createdAt'])
+@Index('delivery_queue', ['mappingId', 'state'])
 export class DeliveryEntity {
   @PrimaryColumn({ type: 'varchar', length: 36 })
   id!: string;
@@ -172,6 +182,10 @@ export class DeliveryEntity {
 
   @Column({ type: 'integer' })
   part!: number;
+
+  /** Position in the room log at which it has its place; null: it is made as soon as it can be. */
+  @Column({ ...bigint, nullable: true })
+  position!: number | null;
 
   /** JSON of the platform port's OutboundMessage. */
   @Column({ type: 'text' })

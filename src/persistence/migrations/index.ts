@@ -3,6 +3,7 @@ import { KnocksAndAliases1795900000000 } from './1795900000000-knocks-and-aliase
 import { KeyAnswers1795910000000 } from './1795910000000-key-answers.js';
 import { IncidentEvidence1796010000000 } from './1796010000000-incident-evidence.js';
 import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
+import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -10,4 +11,5 @@ export const MIGRATIONS = [
   KeyAnswers1795910000000,
   IncidentEvidence1796010000000,
   SeveralGateways1796030000000,
+  DeadLetters1796030100000,
 ];
