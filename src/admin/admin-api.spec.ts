@@ -12,7 +12,14 @@ import { RoomMappings } from '../mapping/room-mappings.js';
 import { loggingModule } from '../observability/logging.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { Database } from '../persistence/database.js';
-import { DeliveryEntity, DestinationEntity, InviteEntity, UserMappingEntity } from '../persistence/entities/index.js';
+import {
+  DeliveryEntity,
+  DestinationEntity,
+  InboxEntity,
+  InviteEntity,
+  LpduOutEntity,
+  UserMappingEntity,
+} from '../persistence/entities/index.js';
 import { PersistenceModule } from '../persistence/persistence.module.js';
 import type { EventId, RoomId, ServerName, UserId } from '../protocol/index.js';
 import { IdentityModule } from '../rooms/identity.module.js';
@@ -368,6 +375,68 @@ describe('operations', () => {
     const { body } = await api('GET', 'deliveries?state=dead');
     expect(body.deliveries).toMatchObject([{ id: 'd1', reason: 'too long' }]);
     expect(JSON.stringify(body)).not.toContain('private words');
+  });
+
+  test('dead deliveries are retried, discarded, and retried after all', async () => {
+    const state = async (): Promise<unknown> =>
+      (await app.get(Database).read.findOneBy(DeliveryEntity, { id: 'd1' }))?.state;
+    expect((await api('POST', 'deliveries/d1/discard')).status).toBe(200);
+    expect(await state()).toBe('discarded');
+    const again = await api('POST', 'deliveries/d1/discard');
+    expect([again.status, again.body.error]).toEqual([409, expect.stringContaining('is discarded')]);
+    expect((await api('POST', 'deliveries/d1/retry')).status).toBe(200);
+    expect(await state()).toBe('intent');
+    expect((await api('POST', 'deliveries/none/retry')).status).toBe(404);
+    expect(await auditedActions()).toEqual(expect.arrayContaining(['delivery.retry', 'delivery.discard']));
+  });
+
+  test('a native message that waits is listed without what it says, and taken out', async () => {
+    const row = {
+      platform: 'http',
+      workspace: 'w',
+      nativeEventId: 'e/1',
+      channelId: 'C',
+      sequence: 1,
+      payload: '"private words"',
+    };
+    const failing = {
+      state: 'waiting',
+      reason: 'no name',
+      attempts: 3,
+      failingSince: 5,
+      lpduHash: null,
+      receivedAt: 4,
+    } as const;
+    await app.get(Database).transaction((manager) => manager.insert(InboxEntity, { ...row, ...failing }));
+    const { body } = await api('GET', 'inbox');
+    expect(body.inbox).toMatchObject([{ native_event_id: 'e/1', attempts: 3, failing_since: 5, reason: 'no name' }]);
+    expect(JSON.stringify(body)).not.toContain('private words');
+    const path = `inbox/http/w/${encodeURIComponent('e/1')}/discard`;
+    expect((await api('POST', path)).status).toBe(200);
+    expect((await api('POST', path)).status).toBe(404);
+    expect((await api('GET', 'inbox?state=discarded')).body.inbox).toMatchObject([{ native_event_id: 'e/1' }]);
+  });
+
+  test('LPDUs are listed by what became of them, without what they say', async () => {
+    const row = {
+      lpduHash: 'h1',
+      roomId: '!r:globex.example' as RoomId,
+      hubServer: GLOBEX,
+      referenceId: '$x' as EventId,
+      type: 'm.room.message',
+      stateKey: null,
+      sequence: 1,
+      state: 'refused' as const,
+      json: '"private words"',
+      refusal: 'you may not',
+      createdAt: 1,
+    };
+    await app.get(Database).transaction((manager) => manager.insert(LpduOutEntity, row));
+    const { body } = await api('GET', 'lpdus');
+    expect(body.lpdus).toMatchObject([{ lpdu_hash: 'h1', hub_server: GLOBEX, reason: 'you may not' }]);
+    expect(JSON.stringify(body)).not.toContain('private words');
+    expect((await api('GET', 'lpdus?state=pending')).body.lpdus).toEqual([]);
+    expect((await api('GET', 'lpdus?state=lost')).status).toBe(400);
   });
 
   test('users and incidents are listed, and the newest incidents stand in the status', async () => {

@@ -131,9 +131,13 @@ export class Inbox {
   }
 
   /** Takes out what could not be carried, so that its channel goes on, and tells its author. False: it does not wait. */
-  async discard(key: Pick<InboxEntity, 'platform' | 'workspace' | 'nativeEventId'>): Promise<boolean> {
+  async discard({
+    platform,
+    workspace,
+    nativeEventId,
+  }: Pick<InboxEntity, 'platform' | 'workspace' | 'nativeEventId'>): Promise<boolean> {
     return this.database.transaction(async (manager) => {
-      const row = await manager.findOneBy(InboxEntity, { ...key, state: 'waiting' });
+      const row = await manager.findOneBy(InboxEntity, { platform, workspace, nativeEventId, state: 'waiting' });
       if (row === null) return false;
       await this.settle(manager, row, { state: 'discarded', reason: row.reason });
       await this.notices.refused(manager, row, 'whoever looks after Causeway took it out');

@@ -94,18 +94,6 @@ forEachDatabase(({ createUrl }) => {
       expect(await written()).toEqual(['#once']);
     });
 
-    it('a message that the chat will never take is given up with its reason, and the next one goes on', async () => {
-      const real = platform().sendMessage.bind(platform());
-      vi.spyOn(platform(), 'sendMessage').mockImplementation((...call) => {
-        if (call[1].text === '#bad') throw new PlatformError('invalid', 'not this one', { certainlyNotDone: true });
-        return real(...call);
-      });
-      for (const text of ['#bad', '#good']) await peer.say(roomId, text);
-      await until('the good one', async () => (await written()).includes('#good'));
-      const dead = await acme.gateway.database.read.findBy(DeliveryEntity, { state: 'dead' });
-      expect(dead).toMatchObject([{ reason: 'not this one' }]);
-    });
-
     it('an archived channel breaks the mapping, which goes on where it stood once it is mended', async () => {
       const archive = (archived: boolean) =>
         fetch(`${acme.chat.url}/api/channels/C1/archived?as=ada`, {

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
 import { backoff } from '../../persistence/backoff.js';
 import { Clock } from '../../persistence/clock.js';
@@ -17,8 +17,9 @@ const SUCCESS_NOTED_MS = 60_000;
 /** Which servers answer and which do not, and when to try again (profile §5). */
 @Injectable()
 export class Destinations {
+  private readonly logger = new Logger('Destinations');
   /** Servers that are known to be failing: the common case costs no look at the database. Other processes change it too: `refresh`. */
-  private failing = new Set<ServerName>();
+  private failing = new Map<ServerName, { lastFailureAt: number }>();
   private readonly successes = new Map<ServerName, number>();
 
   constructor(
@@ -30,7 +31,7 @@ export class Destinations {
   /** How long the server is to be left alone, in ms. */
   async waitFor(server: ServerName): Promise<number> {
     const row = await this.database.read.findOneBy(DestinationEntity, { server });
-    if (row?.failingSince != null) this.failing.add(server);
+    if (row?.failingSince != null && !this.failing.has(server)) this.failing.set(server, { lastFailureAt: 0 });
     return Math.max(0, (row?.nextAttemptAt ?? 0) - this.clock.now());
   }
 
@@ -49,7 +50,7 @@ export class Destinations {
   }
 
   async failed(server: ServerName, error: Error): Promise<void> {
-    this.failing.add(server);
+    this.failing.set(server, { lastFailureAt: this.clock.now() });
     await this.database.transaction(async (manager) => {
       const now = this.clock.now();
       const row = await manager.findOneBy(DestinationEntity, { server });
@@ -73,12 +74,20 @@ export class Destinations {
   /** Which servers fail now, whichever process has found it out. */
   async refresh(): Promise<void> {
     const rows = await this.database.read.findBy(DestinationEntity, { failingSince: Not(IsNull()) });
-    this.failing = new Set(rows.map(({ server }) => server));
+    this.failing = new Map(rows.map(({ server }) => [server, this.failing.get(server) ?? { lastFailureAt: 0 }]));
   }
 
-  /** A server that sends an authenticated request is up: what waits for it is tried at once. */
+  /**
+   * A server that sends an authenticated request is up: what waits for it is tried at once. One that we have just failed to reach
+   * does not make us try with each of its requests.
+   */
   heardFrom(server: ServerName): void {
-    if (this.failing.delete(server)) void this.retryNow(server);
+    const failing = this.failing.get(server);
+    if (failing === undefined || this.clock.now() - failing.lastFailureAt < RETRY.firstMs) return;
+    this.failing.delete(server);
+    this.retryNow(server).catch((error: unknown) => {
+      this.logger.error({ server, err: error }, 'its backoff could not be ended');
+    });
   }
 
   /** Forgets the waiting time, not the failures. */
