@@ -22,10 +22,13 @@ describe('rule 3: m.room.create', () => {
       ...content,
     });
 
+  // proves LM-04/auth-rules-algorithm/3; LM-04/ev-create/1, 2, 4
   it.each([
     ['3.4', create()],
     ['3.4', create().with({ prev_events: [] })],
     ['-3.1', create().with({ prev_events: ['$a'] })],
+    ['3.4', create().with({ auth_events: [] })],
+    ['-schema', create().with({ auth_events: ['$a'] })],
     ['-3.2', create().by(GRACE)],
     ['-3.2', create().with({ room_id: '!room:acme.example:80' })],
     ['-3.2', create().with({ room_id: 5 })],
@@ -59,11 +62,13 @@ describe('rule 4: auth_events', () => {
     expect(settled().ruling(invite, { authEvents: all.slice(0, 1) })).toBe('5.3.3');
   });
 
+  // proves LM-04/auth-rules-algorithm/4
   it('4.1: refuses one that is named twice', () => {
     const verdict = settled().judge(invite, { authEvents: [...all, ...all.slice(2, 3)] });
     expect(verdict).toEqual({ allowed: false, rule: '4.1', reason: 'auth_events name m.room.member twice' });
   });
 
+  // proves LM-04/auth-rules-algorithm/4
   it('4.2: refuses one that does not count', () => {
     const [other] = settled().named(['m.room.member', BOB]);
     const [rules] = settled().named(['m.room.join_rules', '']);
@@ -73,6 +78,7 @@ describe('rule 4: auth_events', () => {
     expect(settled().ruling(anEvent(), { authEvents: [...all.slice(0, 1), rules] })).toBe('-4.2');
   });
 
+  // proves LM-04/auth-rules-algorithm/4
   it('4.3: refuses them without m.room.create, and a room without it', () => {
     expect(settled().judge(invite, { authEvents: all.slice(1) })).toEqual({
       allowed: false,
@@ -89,6 +95,7 @@ describe('rule 4: auth_events', () => {
 
 // proves LM-04/ev-member/2
 describe('rule 5.1: a membership', () => {
+  // proves LM-04/ev-member/1, 2
   it.each([
     ['-5.1', anEvent().member(ADA, 'join').with({ content: {} })],
     [
@@ -119,6 +126,7 @@ describe('rule 5.2: a join', () => {
   const join = (user: UserId, ...previous: string[]) =>
     anEvent().by(user).member(user, 'join').with({ prev_events: previous });
 
+  // proves profile/events/17
   it('is the creator’s right after the creation, whatever the join rule', () => {
     expect(aRoom().ruling(join(ADA, CREATED))).toBe('5.2.1');
     expect(aRoom().ruling(join(BOB, CREATED))).toBe('-5.2.6');
@@ -152,6 +160,7 @@ describe('rule 5.2: a join', () => {
     expect(verdict).toMatchObject({ allowed: false, rule: '5.2.3', reason: '@bob:acme.example is banned' });
   });
 
+  // proves LM-04/auth-rules-algorithm/5
   it.each([
     ['public', 'leave', '5.2.5'],
     ['public', 'knock', '5.2.5'],
@@ -189,7 +198,7 @@ describe('rule 5.2: a join', () => {
     });
   });
 
-  // proves profile/events/13
+  // proves LM-04/ev-join-rules/2; profile/events/13, 15
   it.each([
     ['there is none', aRoom()],
     ['it is no word', aRoom().with(anEvent().state('m.room.join_rules', '', { join_rule: 5 }))],
@@ -216,6 +225,7 @@ describe('rule 5.2: a join', () => {
 describe('rule 5.3: an invite', () => {
   const invite = (target: string, sender = ADA) => anEvent().by(sender).member(target, 'invite');
 
+  // proves LM-04/auth-rules-algorithm/6
   it.each([
     ['5.3.3', settled(), invite(OUTSIDER)],
     ['5.3.3', settled(), invite(OUTSIDER, GRACE)],
@@ -249,6 +259,7 @@ describe('rule 5.4: a leave', () => {
       .by(sender as UserId)
       .member(target, 'leave');
 
+  // proves LM-04/auth-rules-algorithm/7
   it.each([
     ['join', '5.4.1'],
     ['invite', '5.4.1'],
@@ -263,6 +274,7 @@ describe('rule 5.4: a leave', () => {
     ).toBe(rule);
   });
 
+  // proves LM-04/auth-rules-algorithm/7
   it.each([
     ['a kick of somebody below', '5.4.4', settled(), leave(CAROL, BOB)],
     ['a kick of somebody as high', '-5.4.5', settled({ users: { [BOB]: 50, [CAROL]: 50 } }), leave(CAROL, BOB)],
@@ -308,6 +320,7 @@ describe('rule 5.5: a ban', () => {
       .by(sender as UserId)
       .member(target, 'ban');
 
+  // proves LM-04/auth-rules-algorithm/8
   it.each([
     ['5.5.2', settled(), ban(CAROL, BOB)],
     ['5.5.2', settled(), ban(OUTSIDER, BOB)],
@@ -333,6 +346,7 @@ describe('rule 5.6: a knock', () => {
       .by(sender as UserId)
       .member(target, 'knock');
 
+  // proves LM-04/auth-rules-algorithm/9
   it.each([
     ['5.6.3', 'knock', 'leave'],
     ['5.6.3', 'knock', 'invite'],
@@ -368,6 +382,7 @@ describe('rule 5.6: a knock', () => {
 });
 
 describe('rules 6 to 8 and 10: any other event', () => {
+  // proves LM-04/auth-rules-algorithm/10
   it.each([
     ['10', settled(), anEvent().by(GRACE)],
     ['-6', settled(), anEvent().by(OUTSIDER)],
@@ -406,6 +421,7 @@ describe('a room that is not federated', () => {
       .members({ [ADA]: 'join', [GRACE]: 'join' })
       .joinRule('public');
 
+  // proves profile/events/16
   it('takes nothing from other servers, and everything else from its own', () => {
     expect(closed().judge(anEvent().by(GRACE))).toEqual({
       allowed: false,
@@ -436,6 +452,7 @@ describe('rule 9: new power levels', () => {
     expect(settled().ruling(levels({}).with({ state_key: 'x' }))).toBe('-schema');
   });
 
+  // proves LM-04/auth-rules-algorithm/11
   it.each(['users_default', 'events_default', 'state_default', 'ban', 'redact', 'kick', 'invite'])(
     '9.1 and 9.5: %s is an integer, and neither it nor what it was is above the sender',
     (field) => {
@@ -463,6 +480,7 @@ describe('rule 9: new power levels', () => {
     },
   );
 
+  // proves LM-04/auth-rules-algorithm/11
   it.each([[[]], ['x'], [{ a: 'x' }], [{ a: 1, b: null }], [{ a: {} }]])(
     '9.2: events are a map of integers, and not %j',
     (events) => {
@@ -471,6 +489,7 @@ describe('rule 9: new power levels', () => {
     },
   );
 
+  // proves LM-04/auth-rules-algorithm/11
   it.each([[[]], ['x'], [{ [ADA]: 'x' }], [{ [ADA]: 1, bob: 1 }], [{ [ADA]: 1, [BOB]: null }]])(
     '9.3: users are a map of user ids to integers, and not %j',
     (users) => {
@@ -486,6 +505,7 @@ describe('rule 9: new power levels', () => {
     expect(room.ruling(levels({ ban: 'x' }, ADA))).toBe('-9.1');
   });
 
+  // proves LM-04/auth-rules-algorithm/11
   it.each([
     ['nothing', before, '9.10'],
     ['a type as high as oneself: lower', { ...before, events: { a: 0, b: 51 } }, '9.10'],
@@ -527,6 +547,7 @@ describe('rule 9: new power levels', () => {
     });
   });
 
+  // proves profile/events/14, 15
   it('leave a user as high as oneself alone, which servers read differently', () => {
     const room = aRoom()
       .members({ [BOB]: 'join' })

@@ -48,6 +48,9 @@ export function checkAuthRules(event: JudgedEvent, context: AuthContext): AuthVe
 function checkCreate(event: JudgedEvent, { roomVersion }: AuthContext): AuthVerdict {
   if (Array.isArray(event.prev_events) && event.prev_events.length > 0)
     return reject('3.1', 'm.room.create has prev_events');
+  // LM-04 §m.room.create; the rules name prev_events alone.
+  if (Array.isArray(event.auth_events) && event.auth_events.length > 0)
+    return reject('schema', 'm.room.create has auth_events');
   if (serverPart(event.room_id) !== serverPart(event.sender)) return reject('3.2', 'the room id is of another server');
   const version = isJsonObject(event.content) ? event.content.room_version : undefined;
   if (version !== roomVersion) return reject('3.3', `the room version is not ${roomVersion}`);

@@ -18,6 +18,7 @@ function refusal(form: () => string): string {
 }
 
 describe('canonical JSON', () => {
+  // proves LM-04/canonical-json/1; profile/events/8
   it('is without spaces, and orders keys by their UTF-16 units', () => {
     const value = { b: [1, null, true, false, 'x'], a: {}, '\u{10000}': 1, '\uffff': 2, 2: 0, 10: 0 };
     expect(canonicalJson(value)).toBe('{"10":0,"2":0,"a":{},"b":[1,null,true,false,"x"],"\u{10000}":1,"\uffff":2}');

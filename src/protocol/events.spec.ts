@@ -59,7 +59,7 @@ const WRONG: [field: string, value: JsonValue | undefined, reason: string][] = [
 ];
 
 describe('an event', () => {
-  // proves LM-04/pdu/5, 7
+  // proves LM-04/pdu/2, 3, 4, 5, 7
   it.each(WRONG)('whose %s is %j is refused: %s', (field, value, reason) => {
     const change = (event: JsonObject): JsonObject =>
       value === undefined ? without(event, field) : { ...event, [field]: value };
@@ -68,6 +68,7 @@ describe('an event', () => {
     expect(lpduFault(change(lpdu()))).toBe(reason);
   });
 
+  // proves LM-04/pdu/3, 4
   it('may have the longest type and state key, the shortest, and a time before 1970', () => {
     for (const text of ['x'.repeat(255), 'ü'.repeat(127), '']) {
       expect(pduFault(ownPdu(anEvent().state(text, text)))).toBeUndefined();
@@ -80,12 +81,14 @@ describe('an event', () => {
     expect(lpduFault(value)).toBe('not an object');
   });
 
+  // proves profile/events/5, 6
   it('has of unsigned and event_id nothing left, and of unknown keys everything', () => {
     const event = ownPdu(anEvent().with({ 'org.example.key': { a: 1 } }));
     const parsed = parsePdu({ ...event, unsigned: { age: 5 }, event_id: '$made-up' });
     expect(parsed).toEqual({ ok: true, value: event });
   });
 
+  // proves LM-04/pdu/11; profile/events/10
   it('has at most 65536 bytes in canonical form, signatures included', () => {
     const spare = MAX_PDU_BYTES - Buffer.byteLength(canonicalJson(ownPdu(anEvent().message(''))));
     const ofSize = (more: number): JsonObject => ownPdu(anEvent().message('x'.repeat(spare + more)));
@@ -142,7 +145,7 @@ describe('a PDU', () => {
     expect(pduFault({ ...pdu(), prev_events: ['$a', '$b'] })).toBe('prev_events is not exactly one event');
   });
 
-  // proves LM-04/pdu/10
+  // proves LM-04/pdu/8, 10; profile/events/2
   it('of a hub’s own user has no hub_server and no hashes.lpdu, and any number of previous events up to 20', () => {
     const events = (count: number): string[] => Array.from({ length: count }, (_, index) => `$${String(index)}`);
     expect(pduFault(ownPdu())).toBeUndefined();
@@ -184,6 +187,7 @@ describe('a PDU', () => {
 });
 
 describe('an LPDU', () => {
+  // proves LM-04/lpdu/1, 2; profile/events/1
   it('has hub_server and hashes.lpdu, and nothing that is the hub’s to add', () => {
     expect(lpduFault(lpdu())).toBeUndefined();
     expect(lpduFault(without(lpdu(), 'hub_server'))).toBe('hub_server is missing');
@@ -198,6 +202,7 @@ describe('an LPDU', () => {
 });
 
 describe('the state key', () => {
+  // proves LM-04/ev-create/3; LM-04/ev-member/1; LM-04/ev-power-levels/1
   it.each([
     ['m.room.create', '', undefined],
     ['m.room.create', undefined, 'the state_key of m.room.create is ""'],

@@ -14,6 +14,7 @@ describe('the content hash of an LPDU', () => {
     expect(lpduContentHash({ ...pdu, unsigned: { age: 1 }, signatures: {} })).toBe(lpdu.hashes.lpdu.sha256);
   });
 
+  // proves LM-04/content-hashes/1; profile/events/3
   it.each(['type', 'sender', 'origin_server_ts', 'content', 'hub_server', 'org.example.unknown'])(
     'covers %s',
     (key) => {
@@ -36,6 +37,7 @@ describe('the content hash of a PDU', () => {
     expect(pduContentHash({ ...pdu, [key]: [] })).not.toBe(pdu.hashes.sha256);
   });
 
+  // proves LM-04/content-hashes/1; profile/events/4
   it('covers of the hashes lpdu alone, whole', () => {
     const { lpdu: inner } = pdu.hashes;
     expect(pduContentHash({ ...pdu, hashes: { sha256: other, md5: 'x', ...(inner ? { lpdu: inner } : {}) } })).toBe(
@@ -82,6 +84,7 @@ describe('the LPDU in a PDU', () => {
 });
 
 describe('an event id', () => {
+  // proves LM-04/pdu/12; LM-04/reference-hashes/1
   it('is the URL-safe hash of the redacted event without its signatures', () => {
     expect(eventIdOf(pdu)).toMatch(/^\$[A-Za-z0-9_-]{43}$/);
     expect(eventIdOf({ ...pdu, signatures: {}, unsigned: {}, content: {} })).toBe(eventIdOf(pdu));

@@ -47,6 +47,7 @@ describe('a server name', () => {
     expect(parseServerName(name)).toBe(name);
   });
 
+  // proves LM-04/server-names/1, 3
   it.each([
     ['is empty', ''],
     ['is no text', 5],
@@ -105,12 +106,14 @@ describe('ids of a server', () => {
     }
   });
 
+  // proves LM-04/room-id/1; LM-04/user-id/1
   it.each(Object.entries(parsers))('%s: have at most 255 bytes', (sigil, parse) => {
     const id = (length: number): string => `${sigil}${'a'.repeat(length - 3)}:b`;
     expect(parse(id(255))).toBe(id(255));
     expect(parse(id(256))).toBeUndefined();
   });
 
+  // proves LM-04/user-id/3
   it('may hold of letters what the draft lists', () => {
     expect(parseUserId('@az09-.=_/+:b')).toBe('@az09-.=_/+:b');
     expect(parseRoomId('!azAZ09-.~_:b')).toBe('!azAZ09-.~_:b');
@@ -138,6 +141,7 @@ describe('ids of a server', () => {
 
 // proves LM-04/signing/2
 describe('ids of events, keys and devices', () => {
+  // proves LM-04/pdu/12; LM-04/signing/1, 2
   it.each([
     [
       'an event id',

@@ -142,6 +142,7 @@ describe('JSON from bytes', () => {
 });
 
 describe('what canonical forms disagree about', () => {
+  // proves profile/events/7
   it.each([
     ['[1.0]', 'float'],
     ['[1e2]', 'float'],
@@ -185,6 +186,7 @@ describe('what canonical forms disagree about', () => {
     expect(defect('{"a":1,"a":2.5}')).toBe('float');
   });
 
+  // proves profile/events/18
   it('is known of the containers around it, and not of those beside it', () => {
     const { value, defects } = parse('{"pdus":[{"n":1.5,"in":{}},{"n":1,"in":[2.5]},{"n":1,"in":{}},[],7]}');
     const pdus = (value as { pdus: JsonValue[] }).pdus;

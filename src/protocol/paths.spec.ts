@@ -4,6 +4,7 @@ import { type Endpoint, federationPath, servedPaths } from './paths.js';
 const UNSTABLE = '/_matrix/federation/unstable/org.matrix.i-d.ralston-mimi-linearized-matrix.02';
 
 describe('paths', () => {
+  // proves profile/endpoints/1
   it.each<[Endpoint, string]>([
     ['send', 'v2'],
     ['event', 'v2'],

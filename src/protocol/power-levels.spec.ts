@@ -6,6 +6,7 @@ import { type PowerAction, PowerLevels } from './power-levels.js';
 const levels = (content?: JsonObject): PowerLevels => new PowerLevels(content, ADA);
 
 describe('the level of a user', () => {
+  // proves LM-04/calc-power-levels/1
   it('is 100 for the creator and 0 for others while there are no power levels', () => {
     expect(levels().of(ADA)).toBe(100);
     expect(levels().of(BOB)).toBe(0);
@@ -26,6 +27,7 @@ describe('the level of a user', () => {
 });
 
 describe('the level to do something', () => {
+  // proves LM-04/calc-power-levels/1
   it.each<[PowerAction, number]>([
     ['ban', 50],
     ['kick', 50],
@@ -41,6 +43,7 @@ describe('the level to do something', () => {
 });
 
 describe('the level to send an event', () => {
+  // proves LM-04/calc-power-levels/1
   it('is what `events` says, else the default of its sort', () => {
     const content = { events: { a: 5, b: 0 }, events_default: 7, state_default: 9 };
     expect(levels(content).toSend('a', true)).toBe(5);

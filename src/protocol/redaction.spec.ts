@@ -17,12 +17,14 @@ const KEPT = {
 };
 
 describe('redaction', () => {
+  // proves LM-04/redactions/1; profile/events/9
   it('keeps of an event the fields of the draft, and no other', () => {
     const event = { ...KEPT, content: { body: 'x' }, unsigned: {}, depth: 1, redacts: '$x', event_id: '$y' };
     expect(redact(event)).toEqual(KEPT);
     expect(redact({ type: 'org.example', content: {} })).toEqual({ type: 'org.example', content: {} });
   });
 
+  // proves LM-04/redactions/1; profile/events/9
   it.each<[string, JsonObject, JsonObject]>([
     ['m.room.member', { membership: 'join', displayname: 'x', reason: 'x' }, { membership: 'join' }],
     ['m.room.join_rules', { join_rule: 'public', allow: [] }, { join_rule: 'public' }],

@@ -9,6 +9,7 @@ import { selectAuthEvents } from './auth-events.js';
 import { buildOwnPdu } from './signing.js';
 
 describe('room versions', () => {
+  // proves LM-04/room-versions/3, 4; profile/versions/1
   it('are the one in the wild, which is the default, and the draft’s', () => {
     expect(DEFAULT_ROOM_VERSION).toBe('org.matrix.i-d.ralston-mimi-linearized-matrix.02');
     expect(ROOM_VERSIONS).toEqual([DEFAULT_ROOM_VERSION, 'I.1']);

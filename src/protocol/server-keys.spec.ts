@@ -25,6 +25,7 @@ const resigned = (fields: JsonObject): JsonObject =>
   signObject({ ...built(), ...fields, signatures: {} }, ACME, current);
 
 describe('the answer with a server’s keys', () => {
+  // proves LM-04/api-self-key/2; profile/endpoints/2
   it('tells current keys and old ones, signed with every current key', () => {
     expect(built()).toMatchObject({
       server_name: ACME,

@@ -59,6 +59,7 @@ describe('a signature', () => {
 describe('a signed object', () => {
   const signed = signObject(object, ACME, first);
 
+  // proves LM-04/receiving-events/4; profile/events/11
   it('verifies, whatever other signatures stand beside', () => {
     expect(verifyObject(signed, ACME, keysOf(first))).toBe(true);
     const more = signObject(signObject(signed, GLOBEX, second), ACME, second);
@@ -74,6 +75,7 @@ describe('a signed object', () => {
     expect(verifyObject({ ...signed, c: 1 }, ACME, keysOf(first))).toBe(false);
   });
 
+  // proves LM-04/checking-signatures/1
   it('does not verify for a server that did not sign, without a known key, or without signatures', () => {
     expect(verifyObject(signed, GLOBEX, keysOf(first))).toBe(false);
     expect(verifyObject(signed, ACME, keysOf(second))).toBe(false);
@@ -85,6 +87,7 @@ describe('a signed object', () => {
     expect(verifyObject(signed, 'toString' as ServerName, keysOf(first))).toBe(false);
   });
 
+  // proves LM-04/checking-signatures/2
   it('does not verify when one of two known keys made a bad signature', () => {
     const signatures = { [ACME]: { ...signed.signatures[ACME], [second.keyId]: 'A'.repeat(86) } };
     expect(verifyObject({ ...signed, signatures }, ACME, keysOf(first))).toBe(true);
@@ -112,6 +115,7 @@ describe('a signed object', () => {
 });
 
 describe('a signed event', () => {
+  // proves LM-04/signing-events/1
   it('may lose what redaction takes, and nothing else', () => {
     const signed = signEvent(buildOwnPdu(anEvent().build(), FIELDS, ACME, first), ACME, second);
     expect(verifyEvent(signed, ACME, keysOf(second))).toBe(true);
@@ -134,6 +138,7 @@ describe('an event on its way', () => {
     ),
   });
 
+  // proves LM-04/lpdu/2; profile/events/1
   it('is hashed and signed by the participant, with the hub in it', () => {
     expect(lpdu).toMatchObject({ sender: GRACE, hub_server: ACME });
     expect(Object.keys(lpdu.hashes)).toEqual(['lpdu']);
@@ -153,6 +158,7 @@ describe('an event on its way', () => {
     expect(checkPduSignatures(pdu, keys)).toBeUndefined();
   });
 
+  // proves LM-04/auth-rules-algorithm/2; LM-04/receiving-events/3
   it('does not count without either signature', () => {
     expect(checkPduSignatures(signedBy(pdu, GLOBEX), keys)).toBe('no good signature of the hub acme.example');
     expect(checkPduSignatures(signedBy(pdu, ACME), keys)).toBe('no good signature of globex.example on the LPDU');
@@ -181,6 +187,7 @@ describe('an event on its way', () => {
     expect(checkPduSignatures({ ...through, prev_events: [] }, keys)).toBe('no good signature of acme.example');
   });
 
+  // proves profile/events/11
   it('needs the signatures of the sender’s server and of the hub on a PDU that names one', () => {
     expect(requiredSigners(lpdu)).toEqual([GLOBEX]);
     expect(requiredSigners(pdu)).toEqual([GLOBEX, ACME]);

@@ -6,6 +6,7 @@ import { parseEdu, parseTransaction } from './transaction.js';
 describe('a transaction', () => {
   const many = (count: number): JsonValue[] => Array.from({ length: count }, () => ({}));
 
+  // proves LM-04/api-send-txn/2
   it('has at most 50 PDUs and 100 EDUs, and may have no EDUs', () => {
     expect(parseTransaction({ pdus: many(50), edus: many(100) })).toEqual({
       ok: true,

@@ -14,7 +14,7 @@ const read = (header: string): unknown => {
 const FIELDS = { origin: GLOBEX, destination: ACME, key: 'ed25519:1', sig: 'c2ln' };
 
 describe('an X-Matrix header', () => {
-  // proves LM-04/transport-auth/2
+  // proves LM-04/transport-auth/2; profile/requests/2
   it.each([
     ['as we write it', `X-Matrix ${GOOD}`],
     ['of any case', 'x-MATRIX Origin="globex.example",DESTINATION="acme.example",Key="ed25519:1",SIG="c2ln"'],
@@ -64,6 +64,7 @@ describe('an X-Matrix header', () => {
     expect(read(`${padded},`)).toBe('the header is too long');
   });
 
+  // proves profile/requests/2
   it('is written quoted, without spaces after commas', () => {
     const parsed = parseXMatrix(`X-Matrix ${GOOD}`);
     expect(parsed.ok && formatXMatrix(parsed.value)).toBe(`X-Matrix ${GOOD}`);
@@ -92,6 +93,7 @@ describe('a signed request', () => {
     }
   });
 
+  // proves profile/requests/1
   it('without a body is signed without content, and verified with `{}` too', () => {
     expect(requestObject(REQUEST)).toEqual(REQUEST);
     expect(verifies(sigOf(undefined), undefined)).toBe(true);

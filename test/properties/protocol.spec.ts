@@ -193,6 +193,7 @@ describe('an LPDU', () => {
     );
   });
 
+  // proves LM-04/receiving-events/3
   it('cannot be changed by its hub unseen', () => {
     fc.assert(
       fc.property(completed, fc.nat(), any.json, ({ lpdu, pdu }, which, value) => {

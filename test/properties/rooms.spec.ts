@@ -216,6 +216,7 @@ forEachDatabase(({ name: engine, createUrl }) => {
   });
 
   describe('a room', () => {
+    // proves LM-04/auth-rules-algorithm/1; profile/handshakes/9
     it('is one chain of events that its rules allow, whatever is sent to it and however it interleaves', async () => {
       const [first] = gateways;
       if (first === undefined) throw new Error('there is a gateway');
