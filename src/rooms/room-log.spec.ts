@@ -105,6 +105,25 @@ forEachDatabase(({ name: engine, createUrl }) => {
       }
     });
 
+    it.skipIf(engine === 'sqlite')('decides once on each event, however many gateways append at once', async () => {
+      const gateways = await Promise.all([gateway(), gateway(), gateway()]);
+      await gateways[0]?.log.create(room, [aMessage('first')]);
+      let decisions = 0;
+      const counted = (job: AppendJob): AppendJob => ({
+        ...job,
+        decide: (view) => {
+          decisions += 1;
+          return job.decide(view);
+        },
+      });
+      await Promise.all(
+        gateways.map(async ({ log }, who) => {
+          for (let n = 0; n < 15; n++) await log.append(ROOM, counted(aMessage(`${who}-${n}`)));
+        }),
+      );
+      expect(decisions).toBe(45);
+    });
+
     it('takes a failing job back alone, and its neighbours in the group are appended', async () => {
       const { log, reader } = await gateway();
       await log.create(room, [aMessage('first')]);

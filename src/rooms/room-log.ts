@@ -178,7 +178,7 @@ export class RoomLog {
   }
 
   private async commit(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<Outcome[]> {
-    const room = await manager.findOneBy(RoomEntity, { roomId });
+    const room = await this.locked(manager, roomId);
     if (room === null) throw new UnknownRoom(roomId);
     const known = await this.knownEvents(manager, roomId, jobs);
     const state = this.states.of(room).draft();
@@ -232,6 +232,14 @@ export class RoomLog {
       if (outcome !== undefined) await job.settle?.(manager, outcome);
     }
     return outcomes;
+  }
+
+  /** Other processes wait here for their turn, instead of deciding what they would have to decide again (docs/adr/0008). */
+  private async locked(manager: EntityManager, roomId: RoomId): Promise<RoomEntity | null> {
+    if (this.database.engine === 'postgres') {
+      await manager.query('SELECT 1 FROM room WHERE room_id = $1 FOR UPDATE', [roomId]);
+    }
+    return manager.findOneBy(RoomEntity, { roomId });
   }
 
   private async knownEvents(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<KnownEvents> {
