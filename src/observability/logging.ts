@@ -18,6 +18,7 @@ export function loggingModule(level: string, stream?: DestinationStream): Dynami
   const options = {
     level,
     autoLogging: false,
+    wrapSerializers: false, // ours read errors and requests themselves, not what pino has made of them
     serializers: {
       err: errorFields,
       req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
