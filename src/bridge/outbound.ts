@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type EntityManager, IsNull, LessThan, LessThanOrEqual } from 'typeorm';
 import { Configuration } from '../config/index.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
-import { backoff } from '../persistence/backoff.js';
+import { asAsked, backoff } from '../persistence/backoff.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { DeliveryEntity, MessageMappingEntity, RoomEntity, RoomMappingEntity } from '../persistence/entities/index.js';
@@ -185,7 +185,8 @@ export class Outbound {
     const note = (change: Partial<DeliveryEntity>): Promise<unknown> =>
       lease.transaction((manager) => manager.update(DeliveryEntity, { id: delivery.id, state: 'intent' }, change));
     if (error.retry) {
-      const waitMs = error.options.retryAfterMs ?? backoff(RETRY, attempts);
+      const { retryAfterMs } = error.options;
+      const waitMs = retryAfterMs === undefined ? backoff(RETRY, attempts) : asAsked(retryAfterMs);
       await note({ attempts, reason, nextAttemptAt: this.clock.now() + waitMs });
       return { waitMs };
     }

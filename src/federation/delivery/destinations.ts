@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { IsNull, Not } from 'typeorm';
-import { backoff } from '../../persistence/backoff.js';
+import { asAsked, backoff } from '../../persistence/backoff.js';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { DestinationEntity } from '../../persistence/entities/index.js';
@@ -9,8 +9,6 @@ import type { ServerName } from '../../protocol/index.js';
 import { RemoteRefusal } from '../../rooms/remote-servers.js';
 
 const RETRY = { firstMs: 2_000, longestMs: 3_600_000 }; // profile §5
-/** A server may ask for a longer rest than we would take, not for one of years; nor for none. */
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 const MAX_ERROR = 500;
 const SUCCESS_NOTED_MS = 60_000;
 
@@ -99,7 +97,8 @@ export class Destinations {
   }
 }
 
+/** A server may ask for a longer rest than we would take, not for one of years; nor for none. */
 function waitAfter(attempts: number, asked: number | undefined): number {
   if (asked === undefined) return backoff(RETRY, attempts);
-  return Math.min(Math.max(asked, RETRY.firstMs), MAX_RETRY_AFTER_MS);
+  return asAsked(Math.max(asked, RETRY.firstMs));
 }
