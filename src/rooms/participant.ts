@@ -322,7 +322,9 @@ export class Participant {
         };
       };
       const isNew = ({ eventId }: AppendedEvent): boolean => !known.has(eventId);
-      const state = snapshot.filter((pdu) => pdu.state_key !== undefined).map(place);
+      // An event that the hub names twice is one event.
+      const named = new Map(snapshot.map((pdu) => [algorithms.eventIdOf(pdu), pdu]));
+      const state = [...named.values()].filter((pdu) => pdu.state_key !== undefined).map(place);
       const joined = place(join);
       await insertEvents(manager, state.filter(isNew), this.clock.now(), true);
       await insertEvents(manager, [joined].filter(isNew), this.clock.now());
