@@ -18,6 +18,7 @@ import {
   InboxEntity,
   InviteEntity,
   LpduOutEntity,
+  RoomGapEntity,
   UserMappingEntity,
 } from '../persistence/entities/index.js';
 import { PersistenceModule } from '../persistence/persistence.module.js';
@@ -454,6 +455,17 @@ describe('operations', () => {
 });
 
 describe('incidents', () => {
+  test('a room says what its hub does not give', async () => {
+    const room = await aRoom();
+    expect((await api('GET', `rooms/${room}`)).body.gap).toBeNull();
+    const roomId = decodeURIComponent(room) as RoomId;
+    const row = { roomId, since: 5, attempts: 2, refusals: 1, nextAttemptAt: 9e12, reason: 'no', newestEventId: null };
+    await app.get(Database).transaction((manager) => manager.insert(RoomGapEntity, row));
+    const gap = { since: 5, attempts: 2, next_attempt_at: 9e12, reason: 'no' };
+    expect((await api('GET', `rooms/${room}`)).body.gap).toEqual(gap);
+    expect((await api('GET', 'status')).body.backlog).toMatchObject({ rooms_behind_gap: 1 });
+  });
+
   test('are filtered and paged; only the one shows its evidence, and no log does', async () => {
     const server = 'liar.example' as ServerName;
     const evidence = { received: [{ type: 'm.room.message', content: { body: 'private words' } }] };

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { UnknownPlatform } from '../bridge/bridge.js';
 import { MappingConflict } from '../mapping/room-mappings.js';
 import { PlatformError } from '../platform/port.js';
-import { BadHubAnswer } from '../rooms/participant.js';
+import { BadHubAnswer } from '../rooms/bad-hub-answer.js';
 import { RemoteRefusal, RemoteUnavailable } from '../rooms/remote-servers.js';
 import { UnknownRoom } from '../rooms/room-log.js';
 import { RoomRefusal } from '../rooms/rooms.js';

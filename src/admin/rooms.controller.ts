@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger'
 import type { RoomEntity } from '../persistence/entities/index.js';
 import { Database } from '../persistence/database.js';
 import { type UserId, serverOfUser } from '../protocol/index.js';
+import { Gaps } from '../rooms/gaps.js';
 import { RemoteRefusal, RemoteUnavailable } from '../rooms/remote-servers.js';
 import { RoomReader } from '../rooms/room-reader.js';
 import { UnknownRoom } from '../rooms/room-log.js';
@@ -42,6 +43,7 @@ export class RoomsController {
   constructor(
     private readonly rooms: Rooms,
     private readonly reader: RoomReader,
+    private readonly gaps: Gaps,
     private readonly audit: Audit,
     private readonly database: Database,
   ) {}
@@ -82,9 +84,19 @@ export class RoomsController {
   }
 
   @Get('rooms/:roomId')
-  @ApiOperation({ summary: 'One room' })
+  @ApiOperation({
+    summary: 'One room',
+    description:
+      '`gap`: its hub was asked in vain for events between what we have and what it sent; null when nothing is missing.',
+  })
   async show(@Param('roomId') id: string) {
-    return view(await this.find(id));
+    const room = await this.find(id);
+    const gap = await this.gaps.of(room.roomId);
+    const { since, attempts, nextAttemptAt, reason } = gap ?? {};
+    return {
+      ...view(room),
+      gap: gap === null ? null : { since, attempts, next_attempt_at: nextAttemptAt, reason },
+    };
   }
 
   @Post('rooms/:roomId/invite')

@@ -10,6 +10,7 @@ import {
   LpduOutEntity,
   PendingPduEntity,
   RoomEntity,
+  RoomGapEntity,
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
 
@@ -42,6 +43,7 @@ export class Backlog {
       lpdus_waiting: await read.countBy(LpduOutEntity, { state: 'pending' }),
       lpdus_unconfirmed: await read.countBy(LpduOutEntity, { state: 'sent' }),
       pdus_pending: await read.count(PendingPduEntity),
+      rooms_behind_gap: await read.count(RoomGapEntity),
       deliveries_waiting: await read.countBy(DeliveryEntity, { state: 'intent' }),
       deliveries_dead: await read.countBy(DeliveryEntity, { state: 'dead' }),
       destinations_failing: await read.countBy(DestinationEntity, { failingSince: Not(IsNull()) }),

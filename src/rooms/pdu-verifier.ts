@@ -6,12 +6,15 @@ import {
   checkLpduHash,
   checkLpduSignature,
   checkPduSignatures,
+  lpduOf,
 } from '../protocol/index.js';
 import { RemoteServers } from './remote-servers.js';
 
 export interface VerificationFault {
   kind: 'bad_signature' | 'bad_hash';
   reason: string;
+  /** Whether the sender's server signed the LPDU in it, whatever else is wrong. */
+  senderSigned: boolean;
 }
 
 /** Signatures and content hashes of what other servers send (LM-04 §Receiving Events, steps 2 and 3). */
@@ -21,9 +24,9 @@ export class PduVerifier {
 
   async lpduFault(lpdu: Lpdu): Promise<VerificationFault | undefined> {
     const hash = checkLpduHash(lpdu);
-    if (hash !== 'ok') return { kind: 'bad_hash', reason: hash };
+    if (hash !== 'ok') return { kind: 'bad_hash', reason: hash, senderSigned: false };
     const reason = checkLpduSignature(lpdu, await this.remote.keysFor([lpdu]));
-    return reason === undefined ? undefined : { kind: 'bad_signature', reason };
+    return reason === undefined ? undefined : { kind: 'bad_signature', reason, senderSigned: false };
   }
 
   /** What is wrong with each PDU; a wrong hash is told only where the signatures are good. */
@@ -31,9 +34,13 @@ export class PduVerifier {
     const keysOf = await this.remote.keysFor(pdus);
     return pdus.map((pdu) => {
       const reason = checkPduSignatures(pdu, keysOf);
-      if (reason !== undefined) return { kind: 'bad_signature', reason };
+      if (reason !== undefined) {
+        const lpdu = lpduOf(pdu);
+        const senderSigned = lpdu !== undefined && checkLpduSignature(lpdu, keysOf) === undefined;
+        return { kind: 'bad_signature', reason, senderSigned };
+      }
       const hash = checkContentHashes(pdu);
-      return hash === 'ok' ? undefined : { kind: 'bad_hash', reason: hash };
+      return hash === 'ok' ? undefined : { kind: 'bad_hash', reason: hash, senderSigned: true };
     });
   }
 }

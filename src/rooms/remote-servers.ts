@@ -43,6 +43,13 @@ export class RemoteUnavailable extends Error {
 /** Changes of membership that need the make and send handshake (LM-04 §Make and Send Handshake). */
 export type HandshakeMembership = 'join' | 'leave' | 'knock';
 
+/** What of a make answer matters here: both are undefined when it does not name them. */
+export interface MemberTemplate {
+  roomVersion: string | undefined;
+  /** The newest event of the room: the draft's templates have no `prev_events`, those of servers in the wild have. */
+  headEventId: EventId | undefined;
+}
+
 /** What an invited server learns (LM-04 §POST invite). */
 export interface InviteRequest {
   event: Pdu | Lpdu;
@@ -58,13 +65,12 @@ export abstract class RemoteServers {
   /** The keys needed to verify these events' signatures. Servers whose keys cannot be had have none; never rejects. */
   abstract keysFor(events: readonly (Pdu | Lpdu)[]): Promise<(server: ServerName) => VerifyKeys>;
 
-  /** The room version named in the answer, and the hub's newest event, if any. */
   abstract makeMember(
     membership: HandshakeMembership,
     hub: ServerName,
     roomId: RoomId,
     userId: UserId,
-  ): Promise<{ roomVersion: string | undefined; headEventId: EventId | undefined }>;
+  ): Promise<MemberTemplate>;
 
   abstract sendMember(
     membership: HandshakeMembership,
@@ -79,11 +85,13 @@ export abstract class RemoteServers {
   /** An event of ours for a hub, outside of what is queued for it. Why the hub refused it; undefined when it did not. */
   abstract sendLpdu(hub: ServerName, lpdu: Lpdu): Promise<string | undefined>;
 
-  /** State of a room before an event (LM-04 §GET state). */
-  abstract state(hub: ServerName, roomId: RoomId, at: EventId): Promise<ParsedJson>;
-
   /** At most `limit` events up to and including `from`: oldest first by the draft, newest first from some hubs. */
   abstract backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson>;
+
+  abstract event(hub: ServerName, eventId: EventId): Promise<ParsedJson>;
+
+  /** The state before an event. */
+  abstract state(hub: ServerName, roomId: RoomId, eventId: EventId): Promise<ParsedJson>;
 
   /** Where a room is by a name of its server; undefined when the answer makes no sense. */
   abstract resolveAlias(alias: RoomAlias): Promise<{ roomId: RoomId; servers: ServerName[] } | undefined>;

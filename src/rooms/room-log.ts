@@ -2,13 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, In, LessThan } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
-import {
-  DestinationRoomEntity,
-  EventEntity,
-  LpduOutEntity,
-  RoomEntity,
-  RoomStateEntity,
-} from '../persistence/entities/index.js';
+import { DestinationRoomEntity, EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import {
@@ -58,6 +52,8 @@ export interface LogView {
   state: RoomState;
   /** Whether one of the job's `refersTo` is in the log. */
   knows(eventId: EventId): boolean;
+  /** The event in the log that is made of the job's `lpduHash`. */
+  madeOf(lpduHash: string): EventId | undefined;
 }
 
 export interface AppendJob {
@@ -66,6 +62,8 @@ export interface AppendJob {
   /** State that `decide` looks at. */
   needs: readonly StateKey[];
   refersTo?: readonly EventId[];
+  /** The LPDU of which the event is made, where a second event of it is to be noticed. */
+  lpduHash?: string;
   /** Decides without waiting for anything: it runs in the room's turn, and again when the turn has to be repeated. */
   decide(view: LogView): Verdict;
   /** Writes that must be committed with the event, or not at all. */
@@ -197,6 +195,7 @@ export class RoomLog {
         headEventId,
         state,
         knows: (id) => known.find({ eventId: id }) !== undefined,
+        madeOf: (lpduHash) => known.find({ lpduHash })?.eventId,
       });
       if (verdict.kind === 'gap') return verdict;
       if (verdict.kind === 'refuse') return { kind: 'refused', refusal: verdict.refusal };
@@ -244,7 +243,10 @@ export class RoomLog {
 
   private async knownEvents(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<KnownEvents> {
     const known = new KnownEvents();
-    const hashes = jobs.flatMap(({ identity }) => (identity && 'lpduHash' in identity ? [identity.lpduHash] : []));
+    const hashes = jobs.flatMap(({ identity, lpduHash }) => [
+      ...(identity && 'lpduHash' in identity ? [identity.lpduHash] : []),
+      ...(lpduHash === undefined ? [] : [lpduHash]),
+    ]);
     const ids = jobs.flatMap(({ identity, refersTo }) => [
       ...(identity && 'eventId' in identity ? [identity.eventId] : []),
       ...(refersTo ?? []),
@@ -269,8 +271,6 @@ export class RoomLog {
     await insertEvents(manager, appended, this.clock.now());
     await writeState(manager, appended);
     if (room.role === 'hub') await moveDestinations(manager, room, appended);
-    const echoes = appended.flatMap(({ lpduHash }) => (lpduHash === null ? [] : [lpduHash]));
-    if (room.role === 'participant' && echoes.length > 0) await manager.delete(LpduOutEntity, { lpduHash: In(echoes) });
     await this.announce(manager, room.roomId, appended);
   }
 
@@ -288,7 +288,10 @@ class KnownEvents {
   add(...events: Pick<AppendedEvent, 'eventId' | 'position' | 'lpduHash'>[]): void {
     for (const { eventId, position, lpduHash } of events) {
       this.byId.set(eventId, { eventId, position });
-      if (lpduHash !== null) this.byLpdu.set(lpduHash, { eventId, position });
+      const first = lpduHash === null ? undefined : this.byLpdu.get(lpduHash);
+      if (lpduHash !== null && (first === undefined || first.position > position)) {
+        this.byLpdu.set(lpduHash, { eventId, position });
+      }
     }
   }
 

@@ -1,7 +1,15 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
-import { CatchUp } from './catch-up.js';
+import { Echoes } from './echoes.js';
+import { ForkChecks } from './fork-checks.js';
+import { Gaps } from './gaps.js';
+import { HubChain } from './hub-chain.js';
+import { HubEvents } from './hub-events.js';
+import { HubHistory } from './hub-history.js';
 import { Hub } from './hub.js';
 import { Incidents } from './incidents.js';
+import { Joins } from './joins.js';
+import { Lpdus } from './lpdus.js';
+import { MissedState } from './missed-state.js';
 import { Participant } from './participant.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { RoomAliases } from './room-aliases.js';
@@ -12,9 +20,17 @@ import { RoomVisibility } from './room-visibility.js';
 import { Rooms } from './rooms.js';
 
 const PROVIDERS = [
-  CatchUp,
+  Echoes,
+  ForkChecks,
+  Gaps,
   Hub,
+  HubChain,
+  HubEvents,
+  HubHistory,
   Incidents,
+  Joins,
+  Lpdus,
+  MissedState,
   Participant,
   PduVerifier,
   RoomAliases,

@@ -20,7 +20,9 @@ import {
 } from '../protocol/index.js';
 import { Hub, type JoinRule } from './hub.js';
 import type { NewEvent } from './new-event.js';
-import { BadHubAnswer, EventTooLarge, Participant } from './participant.js';
+import { BadHubAnswer } from './bad-hub-answer.js';
+import { Joins } from './joins.js';
+import { EventTooLarge, Lpdus } from './lpdus.js';
 import { RemoteRefusal, RemoteServers } from './remote-servers.js';
 import { type AppendedEvent, type Outcome, type Refusal, RoomLog, UnknownRoom } from './room-log.js';
 import { RoomReader } from './room-reader.js';
@@ -60,7 +62,8 @@ export class Rooms implements OnModuleInit {
     private readonly log: RoomLog,
     private readonly reader: RoomReader,
     private readonly hub: Hub,
-    private readonly participant: Participant,
+    private readonly joins: Joins,
+    private readonly lpdus: Lpdus,
     private readonly remote: RemoteServers,
     private readonly clock: Clock,
   ) {
@@ -100,7 +103,7 @@ export class Rooms implements OnModuleInit {
     }
     try {
       if (room.standing === 'left') return await this.refuse(NOT_IN_ROOM, settle);
-      const { lpduHash } = await this.participant.submit(
+      const { lpduHash } = await this.lpdus.submit(
         room,
         event,
         (manager, submitted) => settle?.(manager, { kind: 'submitted', ...submitted }) ?? NOTHING,
@@ -120,7 +123,7 @@ export class Rooms implements OnModuleInit {
     const room = await this.room(roomId);
     const membership = await this.reader.membership(roomId, userId);
     if (membership === 'join') return;
-    if (room.role === 'participant' && (await this.participant.hasPendingMembership(roomId, userId))) return;
+    if (room.role === 'participant' && (await this.lpdus.hasPendingMembership(roomId, userId))) return;
     if (membership !== 'invite' && !(await this.isPublic(roomId))) {
       await this.change(memberEvent(roomId, this.bot, userId, 'invite'));
     }
@@ -142,7 +145,7 @@ export class Rooms implements OnModuleInit {
       await this.change(event);
       return;
     }
-    const lpdu = this.participant.lpduFor(room.hubServer, event);
+    const lpdu = this.lpdus.sign(room.hubServer, event);
     const strippedState = await this.hub.strippedState(roomId);
     const invite = { event: lpdu, strippedState, roomVersion: room.version };
     try {
@@ -167,7 +170,7 @@ export class Rooms implements OnModuleInit {
     }
     const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
     const hub = via ?? invite?.hubServer ?? serverOfRoom(roomId);
-    await this.participant.join(roomId, hub, event);
+    await this.joins.join(roomId, hub, event);
     await this.forgetInvite(roomId, userId);
   }
 
@@ -242,7 +245,7 @@ export class Rooms implements OnModuleInit {
       refused: Pick<LpduOutEntity, 'lpduHash' | 'roomId'> & { reason: string },
     ) => Promise<void>,
   ): void {
-    this.participant.onRefused(listener);
+    this.lpdus.onRefused(listener);
   }
 
   private async handshake(membership: 'leave' | 'knock', hub: ServerName, event: NewEvent): Promise<ParsedJson> {
@@ -251,7 +254,7 @@ export class Rooms implements OnModuleInit {
     if (version !== undefined && roomVersion(version) === undefined) {
       throw new BadHubAnswer(`room version ${version} is not known here`);
     }
-    const lpdu = this.participant.lpduFor(hub, event);
+    const lpdu = this.lpdus.sign(hub, event);
     return this.remote.sendMember(membership, hub, lpdu, eventIdOf(lpdu));
   }
 
@@ -261,7 +264,7 @@ export class Rooms implements OnModuleInit {
       await this.handshake('leave', hub, event);
     } catch (error) {
       if (!(error instanceof RemoteRefusal && error.lacksEndpoint)) throw error;
-      const reason = await this.remote.sendLpdu(hub, this.participant.lpduFor(hub, event));
+      const reason = await this.remote.sendLpdu(hub, this.lpdus.sign(hub, event));
       if (reason !== undefined) throw new RoomRefusal({ rule: 'hub', reason });
     }
   }
@@ -274,7 +277,7 @@ export class Rooms implements OnModuleInit {
   /** Of another server's room: what the hub would refuse is refused here, to whoever asks for it, instead of later to nobody. */
   private async checkBeforehand(room: RoomEntity, event: NewEvent): Promise<void> {
     if (room.role !== 'participant' || room.standing !== 'joined') return;
-    const refusal = await this.participant.refusalOf(room, event);
+    const refusal = await this.lpdus.refusalOf(room, event);
     if (refusal !== undefined) throw new RoomRefusal(refusal);
   }
 

@@ -85,6 +85,9 @@ class Others extends RemoteServers {
   backfill(): Promise<never> {
     return this.makeMember();
   }
+  event(): Promise<never> {
+    return this.makeMember();
+  }
   resolveAlias(): Promise<never> {
     return this.makeMember();
   }

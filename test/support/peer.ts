@@ -20,7 +20,7 @@ export interface Peer extends EventEmitter {
   requests: { method: string; path?: string; url?: string }[];
   rooms: Map<string, { roomId: RoomId; timeline: unknown[] }>;
   joined: Map<string, unknown>;
-  faults: { add(...specs: string[]): void };
+  faults: { add(...specs: string[]): void; clear(): void };
   key: { keyId: string; signEvent<T>(event: T): T };
   user(localpart: string): string;
   path(endpoint: string, rest: string): string;

@@ -20,12 +20,19 @@ import {
   requiredSigners,
   serverOfAlias,
 } from '../../protocol/index.js';
-import { type HandshakeMembership, type InviteRequest, RemoteServers } from '../../rooms/remote-servers.js';
+import {
+  type HandshakeMembership,
+  type InviteRequest,
+  type MemberTemplate,
+  RemoteServers,
+} from '../../rooms/remote-servers.js';
 import { failedPdus } from '../failed-pdus.js';
 import { FederationClient } from './federation-client.js';
 import { RemoteKeys } from './remote-keys.js';
 
 const MAX_ALIAS_SERVERS = 50;
+const MAX_BACKFILL_BYTES = 16 * 1024 * 1024; // 100 events, however they are written
+const MAX_EVENT_BYTES = 1024 * 1024;
 const NO_KEYS: VerifyKeys = new Map();
 
 /** `rooms`' way to other servers, over the federation API. */
@@ -59,16 +66,17 @@ export class FederationRemoteServers extends RemoteServers {
     hub: ServerName,
     roomId: RoomId,
     userId: UserId,
-  ): Promise<{ roomVersion: string | undefined; headEventId: EventId | undefined }> {
+  ): Promise<MemberTemplate> {
     const versions = ROOM_VERSIONS.map((version) => `ver=${encodeURIComponent(version)}`).join('&');
     const { value } = await this.client.send(hub, {
       method: 'GET',
       path: `${federationPath(`make_${membership}`, roomId, userId)}?${versions}`,
     });
-    const { room_version: version, event } = isJsonObject(value) ? value : {};
-    const [head] = isJsonObject(event) && Array.isArray(event.prev_events) ? event.prev_events : [];
+    const answer = isJsonObject(value) ? value : {};
+    const template = isJsonObject(answer.event) ? answer.event : answer;
+    const [head] = Array.isArray(template.prev_events) ? template.prev_events : [];
     return {
-      roomVersion: typeof version === 'string' ? version : undefined,
+      roomVersion: typeof answer.room_version === 'string' ? answer.room_version : undefined,
       headEventId: parseEventId(head),
     };
   }
@@ -91,14 +99,20 @@ export class FederationRemoteServers extends RemoteServers {
     return failedPdus(answer.value).get(reference);
   }
 
-  state(hub: ServerName, roomId: RoomId, at: EventId): Promise<ParsedJson> {
-    const path = `${federationPath('state', roomId)}?event_id=${encodeURIComponent(at)}`;
-    return this.client.send(hub, { method: 'GET', path });
-  }
-
   backfill(hub: ServerName, roomId: RoomId, from: EventId, limit: number): Promise<ParsedJson> {
     const query = `v=${encodeURIComponent(from)}&limit=${String(limit)}`;
-    return this.client.send(hub, { method: 'GET', path: `${federationPath('backfill', roomId)}?${query}` });
+    const path = `${federationPath('backfill', roomId)}?${query}`;
+    return this.client.send(hub, { method: 'GET', path, maxBytes: MAX_BACKFILL_BYTES });
+  }
+
+  event(hub: ServerName, eventId: EventId): Promise<ParsedJson> {
+    const path = federationPath('event', eventId);
+    return this.client.send(hub, { method: 'GET', path, maxBytes: MAX_EVENT_BYTES });
+  }
+
+  state(hub: ServerName, roomId: RoomId, eventId: EventId): Promise<ParsedJson> {
+    const path = `${federationPath('state', roomId)}?event_id=${encodeURIComponent(eventId)}`;
+    return this.client.send(hub, { method: 'GET', path });
   }
 
   async resolveAlias(alias: RoomAlias): Promise<{ roomId: RoomId; servers: ServerName[] } | undefined> {

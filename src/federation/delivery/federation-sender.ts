@@ -5,8 +5,9 @@ import { Loops } from '../../persistence/loops.js';
 import { Tasks } from '../../persistence/tasks.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import { type JsonValue, type RoomId, type ServerName, federationPath } from '../../protocol/index.js';
-import { CatchUp } from '../../rooms/catch-up.js';
-import { Participant } from '../../rooms/participant.js';
+import { Echoes } from '../../rooms/echoes.js';
+import { ForkChecks } from '../../rooms/fork-checks.js';
+import { Gaps } from '../../rooms/gaps.js';
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { FederationClient } from '../client/federation-client.js';
 import { Destinations } from './destinations.js';
@@ -35,8 +36,9 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     private readonly client: FederationClient,
     private readonly destinations: Destinations,
     private readonly transactions: OutgoingTransactions,
-    private readonly participant: Participant,
-    private readonly catchUp: CatchUp,
+    private readonly gaps: Gaps,
+    private readonly echoes: Echoes,
+    private readonly forkChecks: ForkChecks,
     private readonly wakeups: Wakeups,
   ) {
     this.loops = new Loops<ServerName>(
@@ -68,9 +70,10 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
 
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.poll);
-    const stopped = this.loops.stop();
+    const stopped = [this.loops.stop(), this.gaps.loops.stop(), this.echoes.loops.stop()];
     await this.client.abort();
-    await stopped;
+    await Promise.all(stopped);
+    await this.forkChecks.settled();
     await this.background.settled();
   }
 
@@ -81,12 +84,8 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   private async startWaiting(): Promise<void> {
     await this.destinations.refresh();
     for (const server of await this.transactions.waiting()) this.loops.start(server);
-    await this.catchUp.run();
-    for (const roomId of await this.participant.roomsWithPending()) {
-      await this.participant.applyPending(roomId).catch((error: unknown) => {
-        this.logger.debug({ roomId, err: error }, 'the gap is not filled yet');
-      });
-    }
+    for (const roomId of await this.gaps.waiting()) this.gaps.loops.start(roomId);
+    for (const roomId of await this.echoes.overdue()) this.echoes.loops.start(roomId);
   }
 
   private async run(server: ServerName, lease: Lease): Promise<number | undefined> {
@@ -137,8 +136,11 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     const before = this.asked.get(server);
     const rooms = new Set((JSON.parse(body) as { pdus: { room_id: RoomId }[] }).pdus.map(({ room_id: id }) => id));
     const unconfirmed = await this.transactions.unconfirmed(transaction);
-    if (unconfirmed === 0 || !(await this.catchUp.readAll(server, [...rooms]))) return undefined;
+    if (unconfirmed === 0) return undefined;
+    const isComplete = await this.echoes.readAll(server, [...rooms]);
     const left = await this.transactions.unconfirmed(transaction);
+    if (left === 0) return 0; // all of it is there: it is dropped when it is looked at next
+    if (!isComplete) return undefined;
     this.asked.set(server, { txnId, left });
     if (before?.txnId !== txnId || before.left !== left) return ASK_AGAIN_MS;
     const { lpdus } = JSON.parse(transaction.settles) as { lpdus: unknown[] };

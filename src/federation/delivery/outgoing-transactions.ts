@@ -19,7 +19,7 @@ import {
   eventIdOf,
 } from '../../protocol/index.js';
 import { Incidents } from '../../rooms/incidents.js';
-import { Participant } from '../../rooms/participant.js';
+import { Lpdus } from '../../rooms/lpdus.js';
 import type { RemoteRefusal } from '../../rooms/remote-servers.js';
 import { RoomReader } from '../../rooms/room-reader.js';
 import { failedPdus } from '../failed-pdus.js';
@@ -51,7 +51,7 @@ export class OutgoingTransactions {
   constructor(
     private readonly database: Database,
     private readonly reader: RoomReader,
-    private readonly participant: Participant,
+    private readonly lpdus: Lpdus,
     private readonly incidents: Incidents,
     private readonly clock: Clock,
   ) {}
@@ -120,8 +120,8 @@ export class OutgoingTransactions {
       await manager.delete(TransactionOutEntity, { server, txnId: transaction.txnId });
       await this.moveCursors(manager, server, cursors);
       const sent = lpdus.map(({ lpduHash }) => lpduHash).filter((hash) => !refused.has(hash));
-      if (sent.length > 0) await this.participant.noteSent(manager, sent);
-      for (const [lpduHash, reason] of refused) await this.participant.noteRefused(manager, lpduHash, reason);
+      if (sent.length > 0) await this.lpdus.noteSent(manager, sent);
+      for (const [lpduHash, reason] of refused) await this.lpdus.noteRefused(manager, lpduHash, reason);
     });
   }
 
@@ -149,7 +149,7 @@ export class OutgoingTransactions {
     const reason = failure.message.slice(0, MAX_REASON);
     await this.database.transaction(async (manager) => {
       await manager.delete(TransactionOutEntity, { server, txnId });
-      if (lpdu !== undefined) await this.participant.noteRefused(manager, lpdu.lpduHash, reason);
+      if (lpdu !== undefined) await this.lpdus.noteRefused(manager, lpdu.lpduHash, reason);
       await this.moveCursors(manager, server, cursors);
       for (const pdu of lpdu === undefined ? events : []) {
         const eventId = eventIdOf(pdu);

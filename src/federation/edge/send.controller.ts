@@ -108,6 +108,10 @@ export class SendController implements FederationController {
       return this.each(parsed, (lpdus: Lpdu[]) => this.toHub(room, origin, lpdus));
     }
     const parsed = values.map((value) => algorithms?.parsePdu(value, defects) ?? UNKNOWN_VERSION);
+    for (const [index, pdu] of parsed.entries()) {
+      if (room === null || pdu.ok) continue;
+      await this.participant.noteMalformed(room, origin, values[index] ?? null, pdu.error.reason);
+    }
     return this.each(parsed, (pdus: Pdu[]) => this.toParticipant(room, origin, pdus));
   }
 

@@ -42,6 +42,25 @@ export class LpduOutEntity {
   @Column({ type: 'text', nullable: true })
   refusal!: string | null;
 
+  /** How many transactions with it the hub has answered with 200. */
+  @Column({ type: 'integer', default: 0 })
+  taken!: number;
+
+  /** When it did so last, in ms since the epoch; null while it is pending. */
+  @Column({ ...bigint, nullable: true })
+  sentAt!: number | null;
+
+  /** When the echo of a later one came, which the hub can only have appended after it. */
+  @Column({ ...bigint, nullable: true })
+  overtakenAt!: number | null;
+
+  /** How often the hub was asked for its echo in vain since then, and when to ask next. */
+  @Column({ type: 'integer', default: 0 })
+  asked!: number;
+
+  @Column({ ...bigint, default: 0 })
+  askAt!: number;
+
   @Column(bigint)
   createdAt!: number;
 }

@@ -155,6 +155,34 @@ export class PendingPduEntity {
   json!: string;
 }
 
+/** The hub sent events whose predecessors it has not given yet. The row is gone when the room goes on. */
+@Entity('room_gap')
+export class RoomGapEntity {
+  @PrimaryColumn(identifier)
+  roomId!: RoomId;
+
+  /** ms since the epoch */
+  @Column(bigint)
+  since!: number;
+
+  /** How often the hub was asked in vain, and how often of those it answered. */
+  @Column({ type: 'integer' })
+  attempts!: number;
+
+  @Column({ type: 'integer' })
+  refusals!: number;
+
+  @Column(bigint)
+  nextAttemptAt!: number;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
+
+  /** The newest event that was not kept, because too many were: the hub is asked for it once the others are applied. */
+  @Column({ ...identifier, nullable: true })
+  newestEventId!: EventId | null;
+}
+
 /** Something a server did that the protocol forbids, with what was received as evidence. */
 @Entity('incident')
 @Index('incident_server', ['server', 'kind', 'id'])

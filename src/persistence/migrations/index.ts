@@ -2,6 +2,7 @@ import { FirstSchema1795500000000 } from './1795500000000-first-schema.js';
 import { KnocksAndAliases1795900000000 } from './1795900000000-knocks-and-aliases.js';
 import { KeyAnswers1795910000000 } from './1795910000000-key-answers.js';
 import { IncidentEvidence1796010000000 } from './1796010000000-incident-evidence.js';
+import { GapsAndEchoes1796010000100 } from './1796010000100-gaps-and-echoes.js';
 import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
 import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 
@@ -10,6 +11,7 @@ export const MIGRATIONS = [
   KnocksAndAliases1795900000000,
   KeyAnswers1795910000000,
   IncidentEvidence1796010000000,
+  GapsAndEchoes1796010000100,
   SeveralGateways1796030000000,
   DeadLetters1796030100000,
 ];
