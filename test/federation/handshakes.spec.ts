@@ -184,6 +184,30 @@ describe('a join', () => {
     expect((await acme.reader.stateEvent(room.roomId, 'm.room.name', ''))?.pdu.content.name).toBe('New');
   });
 
+  it.each<[string, (state: Pdu[], elsewhere: Pdu[], foreign: Pdu) => unknown[]]>([
+    ['state of another room', (state, elsewhere) => [...state, elsewhere.at(-1)]],
+    ['no m.room.create', (state) => state.filter(({ type }) => type !== 'm.room.create')],
+    ['an m.room.create of another hub', (state, _, foreign) => [foreign, ...state.slice(1)]],
+    ['what is no event', (state) => [...state, { type: 'm.room.name' }]],
+    ['no state at all', () => []],
+  ])('that is answered with %s is refused whole', async (_what, lie) => {
+    const elsewhere = (await peer.createRoom({ joinRule: 'public' })).timeline as Pdu[];
+    const room = (await peer.createRoom({ joinRule: 'public' })) as unknown as {
+      roomId: RoomId;
+      timeline: Pdu[];
+      state(before?: number): unknown[];
+    };
+    const honest = room.timeline.slice();
+    const create = { ...honest[0], sender: target.user('x'), hashes: {}, signatures: {} };
+    const foreign = (target as unknown as { pdu(event: unknown, auth: [], prev: []): Pdu }).pdu(create, [], []);
+    room.state = () => lie(honest, elsewhere, foreign);
+    await expect(acme.rooms.join(room.roomId, undefined, undefined, 'peer.example' as never)).rejects.toThrow(
+      /another room|is not the hub|is none/,
+    );
+    expect((await acme.reader.room(room.roomId))?.standing).not.toBe('joined');
+    expect(await acme.reader.eventsAfter(room.roomId, -1, 100)).toEqual([]);
+  });
+
   // proves LM-04/room-versions/3; profile/versions/1
   it('works in rooms of either version', async () => {
     const [hub, participant] = await startNeighbours('hub.example', 'guest.example', [
