@@ -167,8 +167,8 @@ function checkRules(log: readonly StoredRow[], tell: Tell): void {
         }
       }
     }
-    if (type === 'm.room.power_levels') levels = content;
-    if (type === 'm.room.join_rules') joinRule = content.join_rule;
+    if (type === 'm.room.power_levels' && target === '') levels = content;
+    if (type === 'm.room.join_rules' && target === '') joinRule = content.join_rule; // elsewhere it rules nothing
   }
 }
 
