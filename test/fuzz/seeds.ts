@@ -110,7 +110,8 @@ function pduOf(around: Surroundings, room: EvilRoom, prev: string, mutations: st
   const fields = { auth_events: room.authEvents, prev_events: [prev] };
   const echo = random.pick(room.submitted);
   if (echo !== undefined && random.chance(0.2)) {
-    room.submitted.splice(room.submitted.indexOf(echo), 1);
+    // Now and then it stays, and is replayed later.
+    room.submitted.splice(room.submitted.indexOf(echo), random.chance(0.8) ? 1 : 0);
     return evil.pdu(echo, fields);
   }
   const own = random.chance(0.7);
