@@ -184,6 +184,7 @@ describe('a join', () => {
     expect((await acme.reader.stateEvent(room.roomId, 'm.room.name', ''))?.pdu.content.name).toBe('New');
   });
 
+  // proves LM-04/hub-selection/1
   it.each<[string, (state: Pdu[], elsewhere: Pdu[], foreign: Pdu) => unknown[]]>([
     ['state of another room', (state, elsewhere) => [...state, elsewhere.at(-1)]],
     ['no m.room.create', (state) => state.filter(({ type }) => type !== 'm.room.create')],

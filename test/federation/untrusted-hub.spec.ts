@@ -213,6 +213,7 @@ forEachDatabase(({ createUrl }) => {
   });
 
   describe('a hub that does not append what it took', () => {
+    // proves profile/handshakes/6
     it('gets it once more, when the echo of a later event shows that it lost it', async () => {
       let lost = 0;
       hubAppends((event) => (bodyOf(event) === 'lost' && lost++ === 0 ? undefined : event));
