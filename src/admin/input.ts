@@ -1,6 +1,6 @@
 import { BadRequestException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import {
   type RoomAlias,
   type RoomId,
@@ -107,7 +107,30 @@ export class SendBody {
   sender?: string;
 }
 
-export class CreateMappingBody {
+const GLOB = /^[A-Za-z0-9.:*?-]{1,261}$/;
+const MAX_GLOBS = 100;
+
+class AdmissionBody {
+  @ApiPropertyOptional({
+    type: [String],
+    description: 'Servers that may take part in the room, in which * and ? may stand; empty: everybody.',
+    example: ['*.globex.example'],
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_GLOBS)
+  @Matches(GLOB, { each: true })
+  allow?: string[];
+
+  @ApiPropertyOptional({ type: [String], description: 'Servers that may not, whatever `allow` says.' })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_GLOBS)
+  @Matches(GLOB, { each: true })
+  deny?: string[];
+}
+
+export class CreateMappingBody extends AdmissionBody {
   @ApiProperty({ example: 'http' })
   @IsString()
   platform!: string;
@@ -127,7 +150,7 @@ export class CreateMappingBody {
   room_id!: string;
 }
 
-export class ChangeMappingBody {
+export class ChangeMappingBody extends AdmissionBody {
   @ApiPropertyOptional({ enum: ['active', 'paused'] })
   @IsOptional()
   @IsIn(['active', 'paused'])

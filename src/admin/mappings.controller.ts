@@ -14,7 +14,7 @@ import {
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Bridge } from '../bridge/bridge.js';
 import { MappingsHealth } from '../bridge/mapping-health.js';
-import { RoomMappings } from '../mapping/room-mappings.js';
+import { RoomMappings, admissionOf } from '../mapping/room-mappings.js';
 import { Database } from '../persistence/database.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { AdminGuard } from './admin.guard.js';
@@ -31,6 +31,7 @@ const view = (mapping: RoomMappingEntity) => ({
   state: mapping.state,
   reason: mapping.reason,
   pause_on: mapping.pauseOn,
+  ...admissionOf(mapping),
   carried_position: mapping.carriedPosition,
 });
 
@@ -72,24 +73,31 @@ export class MappingsController {
 
   @Post()
   @ApiOperation({ summary: 'Maps a native channel to a room in which we are; what is said from now on is carried' })
-  async create(@Body() { platform, workspace, channel, room_id: room }: CreateMappingBody) {
-    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room));
-    await this.audit.record('mapping.create', { id: mapping.id, platform, workspace, channel, roomId: room });
+  async create(@Body() { platform, workspace, channel, room_id: room, allow = [], deny = [] }: CreateMappingBody) {
+    const lists = { allow, deny };
+    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room), lists);
+    await this.audit.record('mapping.create', { id: mapping.id, platform, workspace, channel, roomId: room, ...lists });
     return view(mapping);
   }
 
   @Patch(':id')
   @ApiOperation({
-    summary: 'Pauses or resumes, or says which incidents pause it',
+    summary: 'Pauses or resumes, says which incidents pause it, or who may take part in its room',
     description: 'What comes while it is paused is carried afterwards.',
   })
-  async change(@Param('id') id: string, @Body() { state, pause_on: pauseOn }: ChangeMappingBody) {
-    if (state === undefined && pauseOn === undefined) throw new BadRequestException('state or pause_on is needed');
+  async change(@Param('id') id: string, @Body() { state, pause_on: pauseOn, allow, deny }: ChangeMappingBody) {
+    if ([state, pauseOn, allow, deny].every((each) => each === undefined)) {
+      throw new BadRequestException('state, pause_on, allow or deny is needed');
+    }
     return this.database.transaction(async () => {
       const mapping = await this.find(id);
       if (state !== undefined) await this.mappings.setState(mapping, state);
       if (pauseOn !== undefined) await this.mappings.setPauseOn(mapping, pauseOn);
-      await this.audit.record('mapping.change', { id, state, pauseOn });
+      if (allow !== undefined || deny !== undefined) {
+        const before = admissionOf(mapping);
+        await this.mappings.setAdmission(mapping, { allow: allow ?? before.allow, deny: deny ?? before.deny });
+      }
+      await this.audit.record('mapping.change', { id, state, pauseOn, allow, deny });
       return view(await this.find(id));
     });
   }

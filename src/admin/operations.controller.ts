@@ -12,6 +12,7 @@ import {
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Configuration } from '../config/index.js';
 import { Destinations } from '../federation/delivery/destinations.js';
+import { Refusals } from '../federation/refusals.js';
 import { Backlog } from '../observability/backlog.js';
 import { Database } from '../persistence/database.js';
 import { type IncidentEntity, UserMappingEntity } from '../persistence/entities/index.js';
@@ -53,6 +54,7 @@ export class OperationsController {
     private readonly backlog: Backlog,
     private readonly destinations: Destinations,
     private readonly incidents: Incidents,
+    private readonly refusals: Refusals,
     private readonly audit: Audit,
   ) {}
 
@@ -84,6 +86,24 @@ export class OperationsController {
         last_success_at: each.lastSuccessAt,
         waiting_lpdus: each.waitingLpdus,
         rooms: each.rooms.map(({ roomId, behind }) => ({ room_id: roomId, behind })),
+      })),
+    };
+  }
+
+  @Get('refusals')
+  @ApiOperation({
+    summary: 'Servers whose requests this process has refused since its start, the last one first',
+    description:
+      '`denied`: by FEDERATION_ALLOW and FEDERATION_DENY, where the name is what somebody called himself; `denied_in_room`: by the lists of a mapping; `rate_limited`.',
+  })
+  listRefusals() {
+    return {
+      refusals: this.refusals.all().map(({ server, counts, last }) => ({
+        server,
+        counts,
+        last_reason: last.reason,
+        last_room_id: last.roomId ?? null,
+        last_at: last.at,
       })),
     };
   }

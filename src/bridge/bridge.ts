@@ -1,5 +1,5 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { RoomMappings, channelKey } from '../mapping/room-mappings.js';
+import { type AdmissionLists, RoomMappings, channelKey } from '../mapping/room-mappings.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { Tasks } from '../persistence/tasks.js';
 import { Wakeups } from '../persistence/wakeups.js';
@@ -69,11 +69,17 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   /** Maps a native channel to a room. Throws UnknownPlatform, PlatformError (no such channel) or MappingConflict. */
-  async map(kind: string, workspace: string, channelId: string, roomId: RoomId): Promise<RoomMappingEntity> {
+  async map(
+    kind: string,
+    workspace: string,
+    channelId: string,
+    roomId: RoomId,
+    lists?: AdmissionLists,
+  ): Promise<RoomMappingEntity> {
     const platform = this.platforms.find(kind, workspace);
     if (platform === undefined) throw new UnknownPlatform(`${kind}/${workspace} is not in PLATFORMS`);
     const { name } = await platform.resolveChannel(channelId);
-    return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId);
+    return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId, lists);
   }
 
   private async startRoom(roomId: RoomId): Promise<void> {

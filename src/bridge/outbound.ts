@@ -228,7 +228,7 @@ export class Outbound {
 
   private async messageOf({ mapping, platform }: Target, event: StoredEvent): Promise<OutboundMessage | undefined> {
     const { pdu, eventId, position, roomId, rejected } = event;
-    if (rejected || pdu.sender === this.rooms.bot) return undefined;
+    if (rejected || pdu.sender === this.rooms.bot || !(await this.rooms.admits(roomId, pdu.sender))) return undefined;
     const native = await this.database.read.existsBy(MessageMappingEntity, {
       mappingId: mapping.id,
       eventId,

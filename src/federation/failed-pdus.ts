@@ -1,4 +1,5 @@
 import { type JsonValue, isJsonObject } from '../protocol/index.js';
+import { remoteText } from './remote-text.js';
 
 const MAX_REASON = 500;
 
@@ -10,5 +11,5 @@ export function failedPdus(answer: JsonValue): Map<string, string> {
 
 function reasonOf(failure: JsonValue | undefined): string {
   const error = isJsonObject(failure) ? failure.error : undefined;
-  return typeof error === 'string' ? error.slice(0, MAX_REASON) : 'the hub refused it';
+  return remoteText(error, MAX_REASON) ?? 'the hub refused it';
 }

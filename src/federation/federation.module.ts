@@ -16,7 +16,6 @@ import { RateLimits } from './edge/rate-limits.js';
 import { RequestAuthenticator } from './edge/request-authenticator.js';
 import { SendController } from './edge/send.controller.js';
 import { Transactions } from './edge/transactions.js';
-import { Refusals } from './refusals.js';
 
 const CONTROLLERS = [
   KeysController,
@@ -43,10 +42,9 @@ const CONTROLLERS = [
     Invitations,
     OutgoingTransactions,
     RateLimits,
-    Refusals,
     RequestAuthenticator,
     Transactions,
   ],
-  exports: [Destinations, FederationServer, Refusals],
+  exports: [Destinations, FederationServer, FederationClientModule],
 })
 export class FederationModule {}

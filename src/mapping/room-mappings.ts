@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { Not } from 'typeorm';
+import { ServerLists } from '../config/index.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import {
@@ -12,10 +14,16 @@ import {
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
-import type { RoomId } from '../protocol/index.js';
+import type { RoomId, ServerName } from '../protocol/index.js';
 
 /** The channel has a room already, or the room is not known. */
 export class MappingConflict extends Error {}
+
+/** Server globs: who may take part in a mapping's room (an empty `allow`: everybody), and who may not. */
+export interface AdmissionLists {
+  allow: readonly string[];
+  deny: readonly string[];
+}
 
 export interface ChannelName {
   platform: string;
@@ -42,7 +50,11 @@ export class RoomMappings {
   ) {}
 
   /** What is said in the room from now on is carried; its history is not. Throws MappingConflict. */
-  async create(channel: ChannelName & { channelName: string }, roomId: RoomId): Promise<RoomMappingEntity> {
+  async create(
+    channel: ChannelName & { channelName: string },
+    roomId: RoomId,
+    lists: AdmissionLists = { allow: [], deny: [] },
+  ): Promise<RoomMappingEntity> {
     return this.database.transaction(async (manager) => {
       const room = await manager.findOneBy(RoomEntity, { roomId });
       if (room?.standing !== 'joined') throw new MappingConflict(`we are not in the room ${roomId}`);
@@ -50,6 +62,7 @@ export class RoomMappings {
       if (await manager.existsBy(RoomMappingEntity, { platform, workspace, channelId })) {
         throw new MappingConflict(`the channel ${channelName} has a room already`);
       }
+      refuseHub(room, lists);
       const mapping: RoomMappingEntity = {
         id: randomUUID(),
         platform,
@@ -60,10 +73,13 @@ export class RoomMappings {
         state: 'active',
         reason: null,
         pauseOn: 'forgery',
+        allow: JSON.stringify(lists.allow),
+        deny: JSON.stringify(lists.deny),
         carriedPosition: room.headPosition,
         createdAt: this.clock.now(),
       };
       await manager.insert(RoomMappingEntity, mapping);
+      this.wakeups.wake('policy', mapping.id);
       return mapping;
     });
   }
@@ -97,12 +113,45 @@ export class RoomMappings {
     await this.database.transaction((manager) => manager.update(RoomMappingEntity, { id }, { pauseOn }));
   }
 
+  /** Throws MappingConflict: the hub of the room cannot be kept out of it. */
+  async setAdmission({ id, roomId }: RoomMappingEntity, lists: AdmissionLists): Promise<void> {
+    await this.database.transaction(async (manager) => {
+      const room = await manager.findOneBy(RoomEntity, { roomId });
+      if (room !== null) refuseHub(room, lists);
+      const [allow, deny] = [JSON.stringify(lists.allow), JSON.stringify(lists.deny)];
+      await manager.update(RoomMappingEntity, { id }, { allow, deny });
+      this.wakeups.wake('policy', id);
+    });
+  }
+
+  /** Of mappings that have lists. */
+  async admissions(): Promise<(AdmissionLists & { roomId: RoomId })[]> {
+    const where = [{ allow: Not('[]') }, { deny: Not('[]') }];
+    const rows = await this.database.read.find(RoomMappingEntity, { where });
+    return rows.map((row) => ({ roomId: row.roomId, ...admissionOf(row) }));
+  }
+
   async remove({ id, platform, workspace, channelId }: RoomMappingEntity): Promise<void> {
     await this.database.transaction(async (manager) => {
       await manager.delete(DeliveryEntity, { mappingId: id });
       await manager.delete(MessageMappingEntity, { mappingId: id });
       await manager.update(InboxEntity, { platform, workspace, channelId, state: 'waiting' }, { state: 'ignored' });
       await manager.delete(RoomMappingEntity, { id });
+      this.wakeups.wake('policy', id);
     });
   }
+}
+
+export const admissionOf = ({ allow, deny }: Pick<RoomMappingEntity, 'allow' | 'deny'>): AdmissionLists => ({
+  allow: JSON.parse(allow) as string[],
+  deny: JSON.parse(deny) as string[],
+});
+
+/** All that is said in a room goes through its hub. */
+function refuseHub(
+  { role, hubServer }: { role: string; hubServer: ServerName },
+  { allow, deny }: AdmissionLists,
+): void {
+  if (role === 'hub' || new ServerLists(allow, deny).admit(hubServer)) return;
+  throw new MappingConflict(`${hubServer} is the hub of the room: pause or remove the mapping, or leave the room`);
 }

@@ -28,21 +28,34 @@ export class UserMappings {
   /** The user id of a native user; made at first sight, with a suffix when the name is taken. */
   async ensure(
     { platform, workspace }: { platform: string; workspace: string },
-    { id: nativeUserId, username, displayName }: { id: string; username: string; displayName: string },
+    {
+      id: nativeUserId,
+      username,
+      displayName,
+      avatarUrl,
+    }: { id: string; username: string; displayName: string; avatarUrl?: string },
   ): Promise<UserId> {
     const key = { platform, workspace, nativeUserId };
     const known = await this.database.read.findOneBy(UserMappingEntity, key);
-    if (known?.displayName === displayName) return known.userId;
+    // Where the platform says nothing of a picture, the one that is known stays.
+    const profile = { displayName, ...(avatarUrl === undefined ? {} : { avatarUrl }) };
+    if (known?.displayName === displayName && (avatarUrl ?? known.avatarUrl) === known.avatarUrl) return known.userId;
     return this.database.transaction(async (manager) => {
       const existing = await manager.findOneBy(UserMappingEntity, key);
       if (existing !== null) {
-        await manager.update(UserMappingEntity, key, { displayName });
+        await manager.update(UserMappingEntity, key, profile);
         return existing.userId;
       }
       for (let attempt = 1; ; attempt++) {
         const userId = this.candidate(username, attempt);
         if (userId === undefined || (await manager.existsBy(UserMappingEntity, { userId }))) continue;
-        await manager.insert(UserMappingEntity, { ...key, userId, displayName, createdAt: this.clock.now() });
+        await manager.insert(UserMappingEntity, {
+          ...key,
+          userId,
+          avatarUrl: null,
+          ...profile,
+          createdAt: this.clock.now(),
+        });
         return userId;
       }
     });

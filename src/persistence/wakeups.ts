@@ -17,10 +17,20 @@ interface Topics {
   lease: string;
   /** our signing keys have changed: the new key id */
   keys: string;
+  /** who may take part in a mapping's room has changed: the mapping */
+  policy: string;
 }
 
 type Topic = keyof Topics;
-const TOPICS: ReadonlySet<string> = new Set<Topic>(['room', 'destination', 'inbox', 'delivery', 'lease', 'keys']);
+const TOPICS: ReadonlySet<string> = new Set<Topic>([
+  'room',
+  'destination',
+  'inbox',
+  'delivery',
+  'lease',
+  'keys',
+  'policy',
+]);
 
 /**
  * Wakes the consumers of cursors and queues, in this process and (PostgreSQL) in the others. A wake-up may be lost (a crash, a

@@ -10,6 +10,8 @@ export interface NativeUser {
   id: string;
   username: string;
   displayName: string;
+  /** https, where the platform gives one. */
+  avatarUrl?: string;
 }
 
 /** A message that somebody wrote, in the order of its channel. */

@@ -20,6 +20,7 @@ import {
   roomVersion,
   serverOfUser,
 } from '../protocol/index.js';
+import { Admission } from './admission.js';
 import { type NewEvent, stateNeededBy, templateOf } from './new-event.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { type HandshakeMembership, RemoteRefusal, RemoteServers, RemoteUnavailable } from './remote-servers.js';
@@ -65,6 +66,7 @@ export class Hub {
     private readonly visibility: RoomVisibility,
     private readonly verifier: PduVerifier,
     private readonly remote: RemoteServers,
+    private readonly admission: Admission,
     private readonly clock: Clock,
   ) {}
 
@@ -141,6 +143,8 @@ export class Hub {
     userId: UserId,
     membership: HandshakeMembership,
   ): Promise<EventTemplate | Outcome> {
+    const unwanted = await this.unwanted(room.roomId, serverOfUser(userId));
+    if (unwanted !== undefined) return unwanted;
     const template: EventTemplate = {
       room_id: room.roomId,
       type: 'm.room.member',
@@ -264,8 +268,18 @@ export class Hub {
     if (lpdu.hub_server !== this.identity.serverName) {
       return refuse('hub_server', `hub_server is ${lpdu.hub_server}, the hub is ${this.identity.serverName}`);
     }
+    const invited = membershipOf(lpdu) === 'invite' ? parseUserId(lpdu.state_key) : undefined;
+    for (const server of [origin, ...(invited === undefined ? [] : [serverOfUser(invited)])]) {
+      const unwanted = await this.unwanted(lpdu.room_id, server);
+      if (unwanted !== undefined) return unwanted;
+    }
     const fault = await this.verifier.lpduFault(lpdu);
     return fault && refuse(fault.kind, fault.reason);
+  }
+
+  private async unwanted(roomId: RoomId, server: ServerName): Promise<Outcome | undefined> {
+    if (await this.admission.admitsNow(roomId, server)) return undefined;
+    return { kind: 'refused', refusal: { rule: 'admission', reason: `${server} may not take part in this room` } };
   }
 
   private ownEventJob(version: string, event: NewEvent): AppendJob {

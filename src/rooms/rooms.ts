@@ -18,6 +18,7 @@ import {
   serverOfRoom,
   serverOfUser,
 } from '../protocol/index.js';
+import { Admission } from './admission.js';
 import { Hub, type JoinRule } from './hub.js';
 import type { NewEvent } from './new-event.js';
 import { BadHubAnswer } from './bad-hub-answer.js';
@@ -65,6 +66,7 @@ export class Rooms implements OnModuleInit {
     private readonly joins: Joins,
     private readonly lpdus: Lpdus,
     private readonly remote: RemoteServers,
+    private readonly admission: Admission,
     private readonly clock: Clock,
   ) {
     const bot = parseUserId(`@${configuration.botLocalpart}:${configuration.serverName}`);
@@ -133,6 +135,9 @@ export class Rooms implements OnModuleInit {
   /** Rejects with RoomRefusal, RemoteRefusal (the invited server says no) or RemoteUnavailable. */
   async invite(roomId: RoomId, userId: UserId, sender: UserId = this.bot): Promise<void> {
     const room = await this.room(roomId);
+    if (!(await this.admits(roomId, userId))) {
+      throw new RoomRefusal({ rule: 'admission', reason: `${serverOfUser(userId)} may not take part in this room` });
+    }
     const event = memberEvent(roomId, sender, userId, 'invite');
     if (room.role === 'hub') {
       const sent = toSent(await this.hub.invite(room, event));
@@ -154,6 +159,11 @@ export class Rooms implements OnModuleInit {
       if (!(error instanceof RemoteRefusal && (error.lacksEndpoint || isNoInviteForHubs(error)))) throw error;
       await this.change(event);
     }
+  }
+
+  /** Whether the operator lets a user's server take part in a room. */
+  admits(roomId: RoomId, userId: UserId): Promise<boolean> {
+    return this.admission.admits(roomId, serverOfUser(userId));
   }
 
   /**

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RemoteKeys } from '../../src/federation/client/remote-keys.js';
 import { Clock } from '../../src/persistence/clock.js';
+import { ServerKeyEntity } from '../../src/persistence/entities/index.js';
 import {
   type JsonObject,
   type KeyId,
   type ServerName,
   type SigningKey,
+  buildLpdu,
   buildServerKeys,
   createSigningKey,
   createVerifyKey,
@@ -24,6 +27,7 @@ import { type Peer, peerUrl, startPeer } from '../support/peer.js';
 const ACME = 'acme.example' as ServerName;
 const ODD = 'odd.example' as ServerName;
 const HOUR_MS = 3_600_000;
+const STRANGERS = Array.from({ length: 100 }, (_, n) => `s${String(n)}.example` as ServerName);
 
 /** A server that publishes whatever keys it likes. */
 class OddServer {
@@ -90,7 +94,8 @@ forEachDatabase(({ createUrl }) => {
     odd = await OddServer.start();
     peer = await startPeer('peer.example', { autoJoin: true });
     env = { CAUSEWAY_DATABASE_URL: await createUrl(), CAUSEWAY_FEDERATION_DENY: 'denied.example' };
-    const peers = { 'peer.example': peerUrl(peer), [ODD]: odd.url, 'denied.example': odd.url };
+    const strangers = Object.fromEntries(STRANGERS.map((name) => [name, odd.url]));
+    const peers = { 'peer.example': peerUrl(peer), [ODD]: odd.url, 'denied.example': odd.url, ...strangers };
     acme = await startGateway(ACME, peers, { env });
     peer.peers[ACME] = acme.url;
   });
@@ -155,6 +160,91 @@ forEachDatabase(({ createUrl }) => {
       later(8 * 24 * HOUR_MS);
       expect(await statusBy(aKey('a', '1'))).toBe(401);
     });
+  });
+
+  describe('a server that forges keys', () => {
+    it('and publishes one for another name is believed for neither', async () => {
+      expect((await peer.request('GET', ACME, peer.path('event', '$none'))).status).toBe(404);
+      odd.publish([aKey('1', 'forged')], { serverName: parse('peer.example') });
+      expect(await statusBy(aKey('1', 'forged'))).toBe(401);
+      expect(await statusBy(aKey('1', 'forged'), parse('peer.example'))).toBe(401);
+      expect((await peer.request('GET', ACME, peer.path('event', '$none'))).status).toBe(404);
+      const response = await fetch(`${acme.url}/_matrix/key/v2/query/${ODD}`);
+      expect(await response.json()).toEqual({ server_keys: [] });
+    });
+
+    it('and signs a request with an expired one is refused; an event so signed is taken: it may be an old one', async () => {
+      const [expired, current] = [aKey('old', '1'), aKey('new', '2')];
+      odd.publish([current], { oldKeys: [{ ...expired, expiredAt: Date.now() - HOUR_MS }] });
+      const roomId = await acme.rooms.create({ joinRule: 'public' });
+      const join = { room_id: roomId, type: 'm.room.member', sender: `@bob:${ODD}`, state_key: `@bob:${ODD}` };
+      const event = { ...join, origin_server_ts: Date.now(), content: { membership: 'join' } } as never;
+      const body = buildLpdu(event, ACME, ODD, expired);
+      const uri = '/_matrix/federation/v3/send_join/1';
+      const send = async (key: SigningKey): Promise<number> => {
+        const request = { method: 'POST', uri, origin: ODD, destination: ACME };
+        const headers = { authorization: signRequest(request, body, key) };
+        return (await fetch(acme.url + uri, { method: 'POST', headers, body: JSON.stringify(body) })).status;
+      };
+      expect(await send(expired)).toBe(401);
+      expect(await send(current)).toBe(200);
+    });
+
+    it('and swaps one is not believed after a restart either', async () => {
+      odd.publish([aKey('a', '1')]);
+      expect(await statusBy(aKey('a', '1'))).toBe(404);
+      await acme.close({ keepData: true });
+      acme = await startGateway(ACME, { [ODD]: odd.url }, { directory: acme.directory, env });
+      odd.publish([aKey('a', 'swapped'), aKey('b', '2')]);
+      expect(await statusBy(aKey('b', '2'))).toBe(404);
+      expect(await statusBy(aKey('a', 'swapped'))).toBe(401);
+      expect(await incidents()).toEqual([`key_swap ${ODD}`]);
+    });
+
+    it('and serves two sets of them in turn may sign requests with the newest alone, and events with both', async () => {
+      odd.publish([aKey('a', '1')]);
+      expect(await statusBy(aKey('a', '1'))).toBe(404);
+      odd.publish([aKey('b', '2')]);
+      later(61_000);
+      expect(await statusBy(aKey('b', '2'))).toBe(404);
+      expect(await statusBy(aKey('a', '1'))).toBe(401);
+      const known = await acme.app.get(RemoteKeys, { strict: false }).eventKeys(ODD, ['ed25519:a', 'ed25519:b']);
+      expect([...known.keys()].sort()).toEqual(['ed25519:a', 'ed25519:b']);
+      odd.publish([aKey('a', '1')]);
+      later(122_000);
+      expect(await statusBy(aKey('a', '1'))).toBe(404);
+      expect(await statusBy(aKey('b', '2'))).toBe(401);
+    });
+
+    it('and lists one as current and as expired has an expired one', async () => {
+      odd.publish([aKey('a', '1'), aKey('b', '2')], { oldKeys: [old(Date.now() - HOUR_MS)] });
+      expect(await statusBy(aKey('a', '1'))).toBe(401);
+      expect(await statusBy(aKey('b', '2'))).toBe(404);
+    });
+
+    it('and makes up new ones for ever locks itself out, and fills nothing', async () => {
+      for (let round = 0; round < 7; round++) {
+        odd.publish(Array.from({ length: 90 }, (_, n) => aKey(`k${String(round)}_${String(n)}`, String(n))));
+        later(61_000 * (round + 1));
+        expect(await statusBy(aKey('nokey', 'x'))).toBe(401);
+      }
+      expect(await acme.database.read.countBy(ServerKeyEntity, { server: ODD })).toBe(500);
+      expect(await statusBy(aKey('k6_0', '0'))).toBe(401);
+    });
+  });
+
+  it('requests in invented names make us ask for some of them alone, and hold up nobody who is known', async () => {
+    expect((await peer.request('GET', ACME, peer.path('event', '$none'))).status).toBe(404);
+    odd.answer = 'hang';
+    const statuses: number[] = [];
+    const strangers = STRANGERS.map(async (name) => statuses.push(await statusBy(aKey('a', '1'), name)));
+    await until('no more are asked', () => statuses.length === STRANGERS.length - 32);
+    expect(new Set(statuses)).toEqual(new Set([429]));
+    expect((await peer.request('GET', ACME, peer.path('event', '$none'))).status).toBe(404);
+    odd.answer = '<html>';
+    odd.server.closeAllConnections();
+    await Promise.all(strangers);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(32);
   });
 
   describe('a rotation of our key', () => {

@@ -50,6 +50,16 @@ describe('a profile', () => {
     });
     expect((await ask('profile', { user_id: userId, field: 'avatar_url' })).json).toEqual({});
     expect(await ask('profile', { user_id: '@nobody:acme.example' })).toMatchObject(unseen);
+    const avatarUrl = 'https://chat.acme.example/ada.png';
+    const mappings = acme.app.get(UserMappings);
+    await mappings.ensure({ platform: 'http', workspace: 'acme' }, { ...user, avatarUrl });
+    await mappings.ensure({ platform: 'http', workspace: 'acme' }, user); // says nothing of a picture
+    expect((await ask('profile', { user_id: userId })).json).toEqual({
+      displayname: 'Ada Lovelace',
+      avatar_url: avatarUrl,
+    });
+    expect((await ask('profile', { user_id: userId, field: 'avatar_url' })).json).toEqual({ avatar_url: avatarUrl });
+    expect((await ask('profile', { user_id: userId, field: '__proto__' })).json).toEqual({});
   });
 
   it.each([

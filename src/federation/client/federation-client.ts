@@ -14,6 +14,7 @@ import {
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
 import { FederationPolicy } from '../federation-policy.js';
+import { remoteText } from '../remote-text.js';
 import { publicConnector } from './addresses.js';
 import { Discovery, type Target } from './discovery.js';
 import { readBounded } from './read-bounded.js';
@@ -178,8 +179,8 @@ function refusal(server: ServerName, status: number, body: JsonValue, retryAfter
   return new RemoteRefusal(
     server,
     status,
-    typeof errcode === 'string' ? errcode.slice(0, 64) : 'M_UNKNOWN',
-    typeof error === 'string' ? error.slice(0, 512) : '',
+    remoteText(errcode, 64) ?? 'M_UNKNOWN',
+    remoteText(error, 512) ?? '',
     Number.isFinite(wait) && wait >= 0 ? wait : undefined,
   );
 }

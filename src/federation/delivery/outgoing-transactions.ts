@@ -23,6 +23,7 @@ import { Lpdus } from '../../rooms/lpdus.js';
 import type { RemoteRefusal } from '../../rooms/remote-servers.js';
 import { RoomReader } from '../../rooms/room-reader.js';
 import { failedPdus } from '../failed-pdus.js';
+import { FederationPolicy } from '../federation-policy.js';
 
 /** What the answer to a transaction settles. */
 interface Settles {
@@ -53,6 +54,7 @@ export class OutgoingTransactions {
     private readonly reader: RoomReader,
     private readonly lpdus: Lpdus,
     private readonly incidents: Incidents,
+    private readonly policy: FederationPolicy,
     private readonly clock: Clock,
   ) {}
 
@@ -74,7 +76,7 @@ export class OutgoingTransactions {
         const room = await manager.findOneBy(RoomEntity, { roomId });
         const until = untilPosition ?? room?.headPosition ?? -1;
         const free = most - pdus.length;
-        if (cursor >= until || free === 0) continue;
+        if (cursor >= until || free === 0 || !(await this.policy.admits(roomId, server))) continue;
         const events = (await this.reader.eventsAfter(roomId, cursor, free)).filter(
           ({ position }) => position <= until,
         );

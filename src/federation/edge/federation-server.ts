@@ -171,6 +171,8 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
   /** What can be said of a request before its body is read. Throws MatrixError. */
   private async admit(request: FastifyRequest): Promise<void> {
     const { route, refusal = UNRECOGNIZED } = request.routeOptions.config;
+    // An empty parameter: a trailing slash makes another endpoint (LM-04 §Requests and Responses).
+    if (/^[^?]*\/(?:\?|$)/.test(request.raw.url ?? '')) throw UNRECOGNIZED;
     if (route === undefined) throw refusal;
     if (request.raw.rawHeaders.length / 2 > MAX_HEADERS) throw TOO_MANY_HEADERS;
     if (request.raw.httpVersion === '1.1' && request.raw.headers.host === undefined) throw NO_HOST;
@@ -181,7 +183,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async answer(route: FederationRoute, request: FastifyRequest): Promise<string> {
+  private async answer(route: FederationRoute, request: FastifyRequest): Promise<Buffer> {
     const received = request.body as ReceivedBody | undefined;
     try {
       const raw = received?.bytes ?? Buffer.alloc(0);
@@ -197,7 +199,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
         defects: parsed?.defects,
         raw,
       });
-      return JSON.stringify(answer);
+      return Buffer.from(JSON.stringify(answer)); // as text it would be told a charset, which JSON has not
     } finally {
       received?.release();
     }
@@ -226,7 +228,10 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     const matrix = this.toMatrix(error);
     const wait = matrix.extra.retry_after_ms;
     if (wait !== undefined) reply.header('retry-after', String(Math.ceil(wait / 1_000)));
-    return reply.code(matrix.status).type('application/json').send(JSON.stringify(matrix.body()));
+    return reply
+      .code(matrix.status)
+      .type('application/json')
+      .send(Buffer.from(JSON.stringify(matrix.body())));
   }
 
   private toMatrix(error: unknown): MatrixError {

@@ -4,12 +4,14 @@ import {
   type JsonValue,
   MatrixError,
   type Pdu,
+  type RoomId,
   type ServerName,
   parseEventId,
   parseRoomId,
   redact,
   servedPaths,
 } from '../../protocol/index.js';
+import { Admission } from '../../rooms/admission.js';
 import { RoomReader, type StoredEvent } from '../../rooms/room-reader.js';
 import { RoomVisibility, type ServerSight } from '../../rooms/room-visibility.js';
 import { type FederationCall, type FederationController, type FederationRoute, parameter } from './call.js';
@@ -22,6 +24,7 @@ export class HistoryController implements FederationController {
   constructor(
     private readonly reader: RoomReader,
     private readonly visibility: RoomVisibility,
+    private readonly admission: Admission,
   ) {}
 
   routes(): FederationRoute[] {
@@ -38,7 +41,7 @@ export class HistoryController implements FederationController {
 
   private async event({ origin, params }: FederationCall): Promise<JsonValue> {
     const event = await this.reader.event(parameter('eventId', params.eventId, parseEventId));
-    const seen = event && (await this.visibility.of(event.roomId, origin)).of(event);
+    const seen = event && (await this.sightOf(event.roomId, origin)).of(event);
     if (seen === undefined) throw notFound();
     return seen;
   }
@@ -85,6 +88,15 @@ export class HistoryController implements FederationController {
     return { state: state.map(seen), chain: chain.map(seen) };
   }
 
+  /** Throws M_FORBIDDEN to whom the operator keeps out of the room. */
+  private async sightOf(roomId: RoomId, origin: ServerName): Promise<ServerSight> {
+    const sight = await this.visibility.of(roomId, origin);
+    if (sight.everJoined && !(await this.admission.admitsNow(roomId, origin))) {
+      throw new MatrixError('M_FORBIDDEN', 403, `${origin} may not take part in this room`);
+    }
+    return sight;
+  }
+
   private async room(roomId: string | undefined): Promise<RoomEntity> {
     const room = await this.reader.room(parameter('roomId', roomId, parseRoomId));
     if (room === null) throw notFound();
@@ -98,7 +110,7 @@ export class HistoryController implements FederationController {
   ): Promise<{ event: StoredEvent; sight: ServerSight }> {
     const event = await this.reader.event(parameter('event_id', id, parseEventId));
     if (event?.roomId !== room.roomId) throw notFound();
-    const sight = await this.visibility.of(room.roomId, origin);
+    const sight = await this.sightOf(room.roomId, origin);
     if (sight.of(event) === undefined) throw notFound();
     return { event, sight };
   }

@@ -6,7 +6,6 @@ import {
   type JsonValue,
   type Lpdu,
   MatrixError,
-  type MatrixErrorCode,
   type Result,
   type RoomId,
   isJsonObject,
@@ -16,6 +15,7 @@ import {
   roomVersion,
   servedPaths,
   serverOfUser,
+  toErrorCode,
 } from '../../protocol/index.js';
 import { Hub } from '../../rooms/hub.js';
 import { type HandshakeMembership, RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
@@ -126,7 +126,8 @@ export class MembershipController implements FederationController {
     } catch (error) {
       if (error instanceof RemoteRefusal) {
         const status = error.status >= 400 && error.status < 500 ? error.status : 400;
-        throw new MatrixError(error.errcode as MatrixErrorCode, status, error.message);
+        const extra = error.retryAfterMs === undefined ? {} : { retry_after_ms: error.retryAfterMs };
+        throw new MatrixError(toErrorCode(error.errcode), status, error.message, extra);
       }
       if (error instanceof RemoteUnavailable) throw new MatrixError('M_NOT_FOUND', 404, error.message);
       throw error;

@@ -35,8 +35,12 @@ export class QueryController implements FederationController {
     }
     const user = (await this.reader.sharesRoom(userId, origin)) ? await this.users.find(userId) : null;
     if (user === null) throw new MatrixError('M_NOT_FOUND', 404, 'there is no such user to be seen');
+    const profile = {
+      displayname: user.displayName,
+      ...(user.avatarUrl === null ? {} : { avatar_url: user.avatarUrl }),
+    };
     const field = query.get('field');
-    return field === null || field === 'displayname' ? { displayname: user.displayName } : {};
+    return field === null ? profile : Object.fromEntries(Object.entries(profile).filter(([name]) => name === field));
   }
 
   private async directory({ query }: FederationCall): Promise<JsonValue> {

@@ -1,61 +1,129 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { type EntityManager, LessThanOrEqual } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { TransactionInEntity } from '../../persistence/entities/index.js';
 import { failpoint } from '../../persistence/failpoint.js';
-import { type JsonValue, MAX_IDENTIFIER_BYTES } from '../../protocol/index.js';
+import { type JsonValue, MAX_IDENTIFIER_BYTES, MatrixError, isJsonObject, toErrorCode } from '../../protocol/index.js';
 import { type FederationCall, parameter } from './call.js';
 
 /**
- * Requests with a transaction id: the same one (origin, endpoint, id and body) is processed once and answered the same for
- * ever; several of one origin take turns (profile §5).
+ * Answers that are kept for repetitions, of one origin and endpoint: origins repeat until they are answered, and only then go on
+ * (LM-04 §send); a busy hub sends millions a day. By age the sweep deletes them (persistence/retention.ts).
+ */
+const MAX_KEPT = 1_000;
+const CLEAN_EVERY = 200;
+/** What waits for its turn, of one origin at one endpoint. An origin that keeps to the draft has one, or that again. */
+const MAX_WAITING = 50;
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const RETRY_AFTER_MS = 1_000;
+// eslint-disable-next-line no-control-regex -- what PostgreSQL cannot keep, and nobody needs
+const TXN_ID = /^[^\u0000-\u001f\u007f]+$/;
+
+type Key = Pick<TransactionInEntity, 'origin' | 'endpoint' | 'txnId' | 'bodyHash'>;
+
+interface Queue {
+  waiting: number;
+  bytes: number;
+  last: Promise<unknown>;
+}
+
+/**
+ * Requests with a transaction id: the same one (origin, endpoint, id and body) is processed once and answered the same from
+ * then on, be it with an error; several of one origin take turns (profile §5).
  */
 @Injectable()
 export class Transactions {
-  private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly queues = new Map<string, Queue>();
+  private readonly sinceClean = new LRUCache<string, number>({ max: 1_000 });
 
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
 
-  /** `work` must itself be safe to repeat: a crash may come between it and the note of its answer. */
+  /** `work` must itself be safe to repeat: a crash may come between it and the note of its answer. Throws MatrixError. */
   once(endpoint: string, call: FederationCall, work: () => Promise<JsonValue>): Promise<JsonValue> {
-    const { origin } = call;
+    const { origin, raw } = call;
     const txnId = parameter('txnId', call.params.txnId, (text) =>
-      Buffer.byteLength(text) <= MAX_IDENTIFIER_BYTES && !text.includes('\u0000') ? text : undefined,
+      Buffer.byteLength(text) <= MAX_IDENTIFIER_BYTES && TXN_ID.test(text) ? text : undefined,
     );
-    const bodyHash = createHash('sha256').update(call.raw).digest('base64');
-    const key = { origin, endpoint, txnId, bodyHash };
-    const turn = `${endpoint} ${origin}`;
-    const before = this.turns.get(turn) ?? Promise.resolve();
-    const mine = before.then(() => this.answer(key, work));
-    const settled = mine.catch(() => undefined); // the next in turn does not care how this one ended
-    this.turns.set(turn, settled);
-    void settled.then(() => {
-      if (this.turns.get(turn) === settled) this.turns.delete(turn);
+    const bodyHash = createHash('sha256').update(raw).digest('base64');
+    return this.inTurn(`${endpoint} ${origin}`, raw.length, () =>
+      this.answer({ origin, endpoint, txnId, bodyHash }, work),
+    );
+  }
+
+  private inTurn<T>(name: string, bytes: number, work: () => Promise<T>): Promise<T> {
+    const queue = this.queues.get(name) ?? { waiting: 0, bytes: 0, last: Promise.resolve() };
+    if (queue.waiting >= MAX_WAITING || (queue.waiting > 0 && queue.bytes + bytes > MAX_WAITING_BYTES)) {
+      const reason = 'too many transactions at once: wait for an answer before the next';
+      throw new MatrixError('M_LIMIT_EXCEEDED', 429, reason, { retry_after_ms: RETRY_AFTER_MS });
+    }
+    this.queues.set(name, queue);
+    queue.waiting++;
+    queue.bytes += bytes;
+    const mine = queue.last.then(work).finally(() => {
+      queue.bytes -= bytes;
+      if (--queue.waiting === 0) this.queues.delete(name);
     });
+    queue.last = mine.catch(() => undefined); // the next in turn does not care how this one ended
     return mine;
   }
 
-  private async answer(
-    key: Pick<TransactionInEntity, 'origin' | 'endpoint' | 'txnId' | 'bodyHash'>,
-    work: () => Promise<JsonValue>,
-  ): Promise<JsonValue> {
+  private async answer(key: Key, work: () => Promise<JsonValue>): Promise<JsonValue> {
     const known = await this.database.read.findOneBy(TransactionInEntity, key);
-    if (known !== null) return JSON.parse(known.answer) as JsonValue;
-    const answer = await work();
+    if (known !== null) return givenBefore(known);
+    const { status, answer } = await outcomeOf(work);
     failpoint('edge.processed');
     const receivedAt = this.clock.now();
+    const row = { ...key, status, answer: JSON.stringify(answer), receivedAt };
     const kept = await this.database.transaction(async (manager) => {
-      const row = { ...key, answer: JSON.stringify(answer), receivedAt };
+      await this.clean(manager, key);
       await manager.createQueryBuilder().insert().into(TransactionInEntity).values(row).orIgnore().execute();
       // Another process may have had the same request, and have answered first.
-      const first = await manager.findOneBy(TransactionInEntity, key);
-      return first === null ? answer : (JSON.parse(first.answer) as JsonValue);
+      return (await manager.findOneBy(TransactionInEntity, key)) ?? row;
     });
     failpoint('edge.kept');
-    return kept;
+    return givenBefore(kept);
   }
+
+  private async clean(manager: EntityManager, { origin, endpoint }: Key): Promise<void> {
+    const name = `${endpoint} ${origin}`;
+    const since = (this.sinceClean.get(name) ?? 0) + 1;
+    this.sinceClean.set(name, since % CLEAN_EVERY);
+    if (since < CLEAN_EVERY) return;
+    const [oldest] = await manager.find(TransactionInEntity, {
+      select: { receivedAt: true },
+      where: { origin, endpoint },
+      order: { receivedAt: 'DESC' },
+      skip: MAX_KEPT,
+      take: 1,
+    });
+    if (oldest !== undefined) {
+      const receivedAt = LessThanOrEqual(oldest.receivedAt);
+      await manager.delete(TransactionInEntity, { origin, endpoint, receivedAt });
+    }
+  }
+}
+
+/** What may be different a moment later is not kept: limits, rooms that are not known yet, other servers that do not answer. */
+const PASSING: ReadonlySet<string> = new Set(['M_LIMIT_EXCEEDED', 'M_NOT_FOUND', 'M_UNKNOWN']);
+
+async function outcomeOf(work: () => Promise<JsonValue>): Promise<{ status: number; answer: JsonValue }> {
+  try {
+    return { status: 200, answer: await work() };
+  } catch (error) {
+    if (!(error instanceof MatrixError) || error.status >= 500 || PASSING.has(error.errcode)) throw error;
+    return { status: error.status, answer: { errcode: error.errcode, error: error.message } };
+  }
+}
+
+function givenBefore({ status, answer }: Pick<TransactionInEntity, 'status' | 'answer'>): JsonValue {
+  const value = JSON.parse(answer) as JsonValue;
+  if (status === 200) return value;
+  const { errcode, error } = isJsonObject(value) ? value : {};
+  throw new MatrixError(toErrorCode(errcode), status, typeof error === 'string' ? error : '');
 }

@@ -39,6 +39,13 @@ export class RoomMappingEntity {
   @Column({ ...word, default: 'forgery' })
   pauseOn!: PauseOn;
 
+  /** JSON lists of server globs: who may take part in the room (an empty `allow`: everybody), and who may not. */
+  @Column({ type: 'text', default: '[]' })
+  allow!: string;
+
+  @Column({ type: 'text', default: '[]' })
+  deny!: string;
+
   /** Position in the room log up to which events were carried to the channel. */
   @Column(bigint)
   carriedPosition!: number;
@@ -64,6 +71,10 @@ export class UserMappingEntity {
 
   @Column(identifier)
   displayName!: string;
+
+  /** A URL, where the platform gives one. */
+  @Column({ type: 'text', nullable: true })
+  avatarUrl!: string | null;
 
   @Column(bigint)
   createdAt!: number;

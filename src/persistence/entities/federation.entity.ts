@@ -142,6 +142,10 @@ export class TransactionInEntity {
   @PrimaryColumn({ type: 'varchar', length: 64 })
   bodyHash!: string;
 
+  /** Of HTTP; with 200 `answer` is what was answered, else {errcode, error}. */
+  @Column({ type: 'integer', default: 200 })
+  status!: number;
+
   @Column({ type: 'text' })
   answer!: string;
 

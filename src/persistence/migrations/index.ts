@@ -3,6 +3,7 @@ import { KnocksAndAliases1795900000000 } from './1795900000000-knocks-and-aliase
 import { KeyAnswers1795910000000 } from './1795910000000-key-answers.js';
 import { IncidentEvidence1796010000000 } from './1796010000000-incident-evidence.js';
 import { GapsAndEchoes1796010000100 } from './1796010000100-gaps-and-echoes.js';
+import { Edge1796020000000 } from './1796020000000-edge.js';
 import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
 import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 
@@ -12,6 +13,7 @@ export const MIGRATIONS = [
   KeyAnswers1795910000000,
   IncidentEvidence1796010000000,
   GapsAndEchoes1796010000100,
+  Edge1796020000000,
   SeveralGateways1796030000000,
   DeadLetters1796030100000,
 ];

@@ -4,6 +4,7 @@ import type { InboundMessage, InboundPage, NativeChannel, NativeUser } from '../
 export class MalformedAnswer extends Error {}
 
 const MAX_ID_BYTES = 255;
+const MAX_URL = 1_024;
 
 type Fields = Record<string, unknown>;
 
@@ -29,12 +30,21 @@ export function channel(value: unknown): NativeChannel {
 }
 
 export function user(value: unknown): NativeUser {
-  const { id: userId, username, display_name: displayName } = fields(value, 'user');
+  const { id: userId, username, display_name: displayName, avatar_url: avatar } = fields(value, 'user');
+  const avatarUrl = httpsUrl(avatar);
   return {
     id: id(userId, 'user.id'),
     username: text(username, 'user.username'),
     displayName: text(displayName, 'user.display_name').slice(0, MAX_ID_BYTES / 4),
+    ...(avatarUrl === undefined ? {} : { avatarUrl }),
   };
+}
+
+/** A picture that other companies cannot load is none; a name is shown all the same. */
+function httpsUrl(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.length > MAX_URL || !URL.canParse(value)) return undefined;
+  const { protocol, href } = new URL(value);
+  return protocol === 'https:' ? href : undefined;
 }
 
 /** Events that are no messages of people are skipped, ours among them. */
