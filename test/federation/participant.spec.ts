@@ -82,6 +82,14 @@ forEachDatabase(({ createUrl }) => {
       expect(hub.problems).toEqual([]);
     });
 
+    it('joins a hub of which it never heard, whose keys come late, while it pushes events already', async () => {
+      const { roomId } = await hub.createRoom({ joinRule: 'public' });
+      hub.faults.add('delay=500:1@keys', 'delay=150:1@send_join');
+      await acme.rooms.join(roomId);
+      await hub.say(roomId, 'welcome');
+      await until('the message', has(roomId, 1));
+    });
+
     it('lets users of ours in after the bot, in one go with their first message', async () => {
       const roomId = await joined();
       const ada = `@ada:${ACME}` as UserId;
@@ -218,7 +226,7 @@ forEachDatabase(({ createUrl }) => {
         content: { membership: 'invite' },
         auth_events: [],
         prev_events: [],
-        hashes: { sha256: 'AAAA' },
+        hashes: { sha256: 'n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg' },
         signatures: { 'hub.example': { [hub.key.keyId]: 'AAAA' } },
       };
       const body = { event: forged, invite_room_state: [], room_version: 'I.1' };

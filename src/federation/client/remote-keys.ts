@@ -185,9 +185,9 @@ export class RemoteKeys {
 
   /** Asks the server, unless it was asked within the last minute. One request at a time per server. */
   private refresh(server: ServerName, known: KnownServer): Promise<KnownServer> {
-    if (this.clock.now() - known.askedAt < REFETCH_INTERVAL_MS) return Promise.resolve(known);
     const underWay = this.fetching.get(server);
     if (underWay !== undefined) return underWay;
+    if (this.clock.now() - known.askedAt < REFETCH_INTERVAL_MS) return Promise.resolve(known);
     const fetched = this.fetch(server, known).finally(() => this.fetching.delete(server));
     this.fetching.set(server, fetched);
     return fetched;
