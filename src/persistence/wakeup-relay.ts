@@ -27,7 +27,7 @@ type Notification = [string, [string, string][]?];
 
 /**
  * Wake-ups between the gateway processes on one PostgreSQL, by LISTEN and NOTIFY on a connection of its own. They are sent after the
- * commit and gathered, not in the transactions: those would take turns at their commits (docs/adr/0005). The same
+ * commit and gathered, not in the transactions: those would take turns at their commits (docs/adr/0007). The same
  * connection holds a lock in the name of this gateway, which ends with the process, however that ends.
  */
 export class WakeupRelay {

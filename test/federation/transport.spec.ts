@@ -147,7 +147,7 @@ describe('somebody who is too much', () => {
     const wires = await Promise.all(Array.from({ length: MAX_CONNECTIONS * 3 }, () => Wire.open()));
     const last = wires.at(-1);
     expect(await last?.answer()).toMatchObject({
-      status: 503,
+      status: 429,
       json: { ...errorOf('M_LIMIT_EXCEEDED'), retry_after_ms: 5_000 },
     });
     await sleep(100);

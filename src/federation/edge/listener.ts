@@ -95,7 +95,7 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
   else socket.end(rawAnswer(BROKEN.get(error.code ?? '') ?? NO_HTTP), () => socket.destroy());
 }
 
-const TOO_MANY_CONNECTIONS = new MatrixError('M_LIMIT_EXCEEDED', 503, 'too many connections are open', {
+const TOO_MANY_CONNECTIONS = new MatrixError('M_LIMIT_EXCEEDED', 429, 'too many connections are open', {
   retry_after_ms: 5_000,
 });
 const NO_HTTP = new MatrixError('M_UNKNOWN', 400, 'the request is not HTTP');
@@ -108,8 +108,8 @@ const REASONS: Record<number, string> = {
   400: 'Bad Request',
   408: 'Request Timeout',
   413: 'Content Too Large',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
-  503: 'Service Unavailable',
 };
 
 function rawAnswer(error: MatrixError): string {

@@ -51,17 +51,17 @@ export class RequestAuthenticator {
     this.unverified = new TokenBuckets(UNVERIFIED, MAX_SOURCES, () => clock.now());
   }
 
-  /** `headers`: every Authorization header of the request. Throws MatrixError: 401, 403, or 429 and 503 under attack. */
+  /** `headers`: every Authorization header of the request. Throws MatrixError: 401, 403, or 429 under attack. */
   async identify(headers: readonly string[], source: string | undefined): Promise<Claim> {
     const wait = source === undefined ? 0 : this.unverified.take(source);
-    if (wait > 0) throw limited(429, 'too many requests of this address are not authenticated', wait);
+    if (wait > 0) throw limited('too many requests of this address are not authenticated', wait);
     const claims = this.claims(headers);
     const [{ origin }] = claims;
     if (!this.policy.allows(origin)) {
       this.refusals.note(origin, 'denied');
       throw new MatrixError('M_FORBIDDEN', 403, `${origin} may not federate with this server`);
     }
-    if (this.pending >= MAX_PENDING) throw limited(503, 'too many requests wait for keys', PENDING_RETRY_MS);
+    if (this.pending >= MAX_PENDING) throw limited('too many requests wait for keys', PENDING_RETRY_MS);
     this.pending++;
     try {
       const signatures: Claim['signatures'][number][] = [];
@@ -72,7 +72,7 @@ export class RequestAuthenticator {
       }
       return { origin, signatures, source };
     } catch (error) {
-      if (error instanceof TooManyStrangers) throw limited(429, error.message, error.retryAfterMs);
+      if (error instanceof TooManyStrangers) throw limited(error.message, error.retryAfterMs);
       throw error;
     } finally {
       this.pending--;
@@ -117,5 +117,5 @@ interface HeaderClaim {
 }
 
 const unauthorized = (reason: string): MatrixError => new MatrixError('M_FORBIDDEN', 401, reason);
-const limited = (status: number, reason: string, retryAfterMs: number): MatrixError =>
-  new MatrixError('M_LIMIT_EXCEEDED', status, reason, { retry_after_ms: retryAfterMs });
+const limited = (reason: string, retryAfterMs: number): MatrixError =>
+  new MatrixError('M_LIMIT_EXCEEDED', 429, reason, { retry_after_ms: retryAfterMs });

@@ -20,7 +20,7 @@ export class RequestBodies {
 
   constructor(private readonly timeoutMs: number) {}
 
-  /** Rejects with MatrixError: 413 above `limit` bytes, 408 when it takes too long, 503 when there is no room for it now. */
+  /** Rejects with MatrixError: 413 above `limit` bytes, 408 when it takes too long, 429 when there is no room for it now. */
   async read(request: IncomingMessage, limit: number, source: string | undefined): Promise<ReceivedBody> {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > limit) throw tooLarge(limit);
@@ -92,4 +92,4 @@ interface Held {
 const tooLarge = (limit: number): MatrixError =>
   new MatrixError('M_TOO_LARGE', 413, `the body is larger than ${String(limit)} bytes`);
 const noRoom = (): MatrixError =>
-  new MatrixError('M_LIMIT_EXCEEDED', 503, 'too much is being received at once', { retry_after_ms: RETRY_AFTER_MS });
+  new MatrixError('M_LIMIT_EXCEEDED', 429, 'too much is being received at once', { retry_after_ms: RETRY_AFTER_MS });
