@@ -535,6 +535,7 @@ describe('what is told to others', () => {
     new (await import('@nestjs/common')).Logger('Spec').error({ err: new Error('seen') }, 'a line, so that some exist');
     const written = log.join('');
     expect(written).toContain('a line, so that some exist');
+    expect(written).toContain('"message":"seen"');
     for (const secret of ['words-for-the-room', TOKEN, 'in-the-query', 'a-wrong-secret']) {
       expect(written).not.toContain(secret);
     }

@@ -40,6 +40,7 @@ export class WakeupRelay {
   private reconnecting: NodeJS.Timeout | undefined;
   private failures = 0;
   private stopping = false;
+  private asked: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly url: string,
@@ -74,17 +75,23 @@ export class WakeupRelay {
   }
 
   private async flush(): Promise<void> {
-    this.flushing = undefined;
-    const wakeups = [...this.gathered.values()];
-    this.gathered.clear();
-    if (wakeups.length === 0) return;
-    try {
-      for (const payload of this.payloads(wakeups)) {
-        await this.client?.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
-      }
-    } catch (error) {
-      this.lost(error);
+    while (this.gathered.size > 0) {
+      const wakeups = [...this.gathered.values()];
+      this.gathered.clear();
+      for (const payload of this.payloads(wakeups)) await this.ask('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
     }
+    this.flushing = undefined;
+  }
+
+  /** One query at a time. Resolves also when it failed: then the connection is lost. */
+  private ask(sql: string, parameters: string[] = []): Promise<void> {
+    this.asked = this.asked.then(async () => {
+      const { client } = this;
+      await client?.query(sql, parameters).catch((error: unknown) => {
+        this.lost(error, client);
+      });
+    });
+    return this.asked;
   }
 
   private payloads(wakeups: readonly [string, string][]): string[] {
@@ -142,16 +149,14 @@ export class WakeupRelay {
     this.client = client;
     this.failures = 0;
     this.heartbeat = setInterval(() => {
-      client.query('SELECT 1').catch((error: unknown) => {
-        this.lost(error, client);
-      });
+      void this.ask('SELECT 1');
     }, HEARTBEAT_MS);
     this.listener?.missed();
   }
 
   /** A connection that broke, or that answers no more. */
-  private lost(error: unknown, client = this.client): void {
-    if (client === undefined || client !== this.client || this.stopping) return;
+  private lost(error: unknown, client: Client): void {
+    if (client !== this.client || this.stopping) return;
     void this.disconnect();
     this.retry(error);
   }

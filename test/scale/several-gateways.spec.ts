@@ -11,12 +11,12 @@ import { Fleet } from './fleet.js';
 /** `npm run scale` is the long one. */
 const LONG = process.env.SCALE === 'long';
 const ROOMS = LONG ? 20 : 6;
-const MESSAGES = Number(process.env.SCALE_MESSAGES ?? (LONG ? 20_000 : 1_500));
+const MESSAGES = Number(process.env.SCALE_MESSAGES ?? (LONG ? 20_000 : 1_000));
 /** Written and not yet shown on the other side. */
 const UNDER_WAY = 1_500;
-const KILL_EVERY_MS = LONG ? 5_000 : 3_000;
+const KILL_EVERY_MS = LONG ? 5_000 : 4_000;
 const DOWN_MS = 500;
-const PATIENCE_MS = LONG ? 1_800_000 : 120_000;
+const PATIENCE_MS = LONG ? 1_800_000 : 240_000;
 
 const channelOf = (room: number): string => `C${String(room)}`;
 
