@@ -11,7 +11,7 @@ import { Balancer } from './balancer.js';
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 const ADMIN_TOKEN = 'a-token-for-the-tests';
 const CHAT_TOKEN = 'a-token-for-the-chat';
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 interface Member {
   federation: number;
