@@ -40,7 +40,7 @@ export class HubEvents {
 
   /** Each PDU as it is kept: dropped without its signatures, redacted without its content hashes. */
   async judge(room: FollowedRoom, pdus: readonly Pdu[]): Promise<Judged[]> {
-    const faults = await this.verifier.pduFaults(pdus);
+    const faults = await this.verifier.pduFaults(pdus, room.hubServer);
     return Promise.all(
       pdus.map(async (pdu, index): Promise<Judged> => {
         const fault = faults[index];

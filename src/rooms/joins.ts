@@ -100,7 +100,7 @@ export class Joins {
       if (!pdu.ok) throw new BadHubAnswer(`${hub} sent an event that is none: ${pdu.error.reason}`);
       return pdu.value;
     });
-    const faults = await this.verifier.pduFaults(pdus);
+    const faults = await this.verifier.pduFaults(pdus, hub);
     return pdus.map((pdu, index) => {
       const fault = faults[index];
       if (fault?.kind === 'bad_signature')

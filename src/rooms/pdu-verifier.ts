@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   type Lpdu,
   type Pdu,
+  type ServerName,
   checkContentHashes,
   checkLpduHash,
   checkLpduSignature,
@@ -29,11 +30,14 @@ export class PduVerifier {
     return reason === undefined ? undefined : { kind: 'bad_signature', reason, senderSigned: false };
   }
 
-  /** What is wrong with each PDU; a wrong hash is told only where the signatures are good. */
-  async pduFaults(pdus: readonly Pdu[]): Promise<(VerificationFault | undefined)[]> {
+  /**
+   * What is wrong with each PDU of a room with this hub; a wrong hash is told only where the signatures are good. What another hub
+   * completed is not signed by this one, whoever passes it on.
+   */
+  async pduFaults(pdus: readonly Pdu[], hub: ServerName): Promise<(VerificationFault | undefined)[]> {
     const keysOf = await this.remote.keysFor(pdus);
     return pdus.map((pdu) => {
-      const reason = checkPduSignatures(pdu, keysOf);
+      const reason = checkPduSignatures(pdu, keysOf) ?? hubFault(pdu, hub);
       if (reason !== undefined) {
         const lpdu = lpduOf(pdu);
         const senderSigned = lpdu !== undefined && checkLpduSignature(lpdu, keysOf) === undefined;
@@ -43,4 +47,8 @@ export class PduVerifier {
       return hash === 'ok' ? undefined : { kind: 'bad_hash', reason: hash, senderSigned: true };
     });
   }
+}
+
+function hubFault({ hub_server: named }: Pdu, hub: ServerName): string | undefined {
+  return named === undefined || named === hub ? undefined : `it is for the hub ${named}, not for ${hub}`;
 }

@@ -23,6 +23,7 @@ import { type Peer, idOf, peerUrl, startPeer } from '../support/peer.js';
 
 const ACME = 'acme.example';
 const HUB = 'hub.example' as ServerName;
+const GUEST = 'guest.example';
 
 /** What the tests use of the peer's room, as its hub. */
 interface HubRoom {
@@ -39,6 +40,8 @@ interface ForgingPeer {
 }
 
 let hub: Peer;
+/** A further participant of the hub's rooms. */
+let guest: Peer;
 let acme: TestGateway;
 let room: HubRoom;
 /** Why the hub will not append what we sent into the room, as its author is told. */
@@ -130,7 +133,9 @@ const taken = async (): Promise<boolean> =>
 forEachDatabase(({ createUrl }) => {
   beforeAll(async () => {
     hub = await startPeer(HUB);
-    acme = await startGateway(ACME, { [HUB]: peerUrl(hub) }, { env: { CAUSEWAY_DATABASE_URL: await createUrl() } });
+    guest = await startPeer(GUEST);
+    const peers = { [HUB]: peerUrl(hub), [GUEST]: peerUrl(guest) };
+    acme = await startGateway(ACME, peers, { env: { CAUSEWAY_DATABASE_URL: await createUrl() } });
     hub.peers[ACME] = acme.url;
     acme.rooms.onRefused((_manager, { roomId, reason }) => {
       if (roomId === room.roomId) told.push(reason);
@@ -155,6 +160,27 @@ forEachDatabase(({ createUrl }) => {
   afterAll(async () => {
     await acme.close();
     await hub.close();
+    await guest.close();
+  });
+
+  describe('a hub that passes on what another one completed', () => {
+    it('is recorded, and nothing of it is taken, though its sender signed it', async () => {
+      const event = {
+        room_id: room.roomId,
+        type: 'm.room.message',
+        sender: guest.user('bob'),
+        content: { body: 'elsewhere' },
+      };
+      const lpdu = guest.lpdu({ ...event, hub: GUEST });
+      const head = await idOf(room.timeline.at(-1));
+      const foreign = (guest as unknown as ForgingPeer).pdu(lpdu, [], [head]);
+      const answer = await hub.send(ACME, [foreign]);
+      expect(Object.values(answer.json?.failed_pdus as object)).toEqual([
+        { error: `it is for the hub ${GUEST}, not for ${HUB}` },
+      ]);
+      expect((await theIncident('bad_signature')).received).toMatchObject([{ hub_server: GUEST }]);
+      expect(await texts()).toEqual([]);
+    });
   });
 
   describe('a hub that changes what we sent', () => {

@@ -78,7 +78,7 @@ export class Invitations {
     }
     if ((pdu.hub_server ?? serverOfUser(pdu.sender)) !== origin)
       throw forbidden(`${origin} is not the hub of the event`);
-    const [fault] = await this.verifier.pduFaults([pdu]);
+    const [fault] = await this.verifier.pduFaults([pdu], origin);
     if (fault !== undefined) throw forbidden(fault.reason);
     return user;
   }
