@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { freePort } from '../support/ports.js';
 
 export interface Cluster {
   /** The maintenance database, as superuser. */
@@ -106,17 +106,4 @@ function unprivilegedUser(): { uid: number; gid: number } | undefined {
 function debianVersions(): string[] {
   if (!existsSync(DEBIAN_VERSIONS)) return [];
   return readdirSync(DEBIAN_VERSIONS).sort((a, b) => Number(b) - Number(a));
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { FastChat } from '../fakes/fast-chat.js';
-import { freePort } from '../support/gateway.js';
+import { freePort } from '../support/ports.js';
 import { Balancer } from './balancer.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
@@ -11,6 +9,10 @@ import { Database } from '../../src/persistence/database.js';
 import { FederationServer } from '../../src/federation/edge/federation-server.js';
 import { RoomReader } from '../../src/rooms/room-reader.js';
 import { Rooms } from '../../src/rooms/rooms.js';
+import { freePort } from './ports.js';
+
+export { freePort } from './ports.js';
+export { until } from './until.js';
 
 export interface TestGateway {
   app: INestApplicationContext;
@@ -69,22 +71,4 @@ export async function startNeighbours(
   const start = (name: string, n: number): Promise<TestGateway> =>
     startGateway(name, peers, { env: { CAUSEWAY_FEDERATION_LISTEN: `127.0.0.1:${String(ports[n])}`, ...env[n] } });
   return [await start(first, 0), await start(second, 1)];
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Waits for a condition; the failure says which. */
-export async function until(what: string, condition: () => unknown, ms = 10_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`it did not happen within ${String(ms)} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
