@@ -5,7 +5,6 @@ import { Pair, SIDES, type Side } from './pair.js';
 
 /** How often a point is passed before the process dies there: in the middle of a burst, not at its first message. */
 const NTH = 3;
-const BURST = 6;
 /** Reached by a participant alone. */
 const OF_PARTICIPANTS: readonly Failpoint[] = ['participant.pending', 'participant.join-answered'];
 /** Reached by a join, not by messages. */
@@ -28,7 +27,7 @@ forEachDatabase(({ createUrl }) => {
       const { gateway } = pair.companies[side];
       await gateway.stop();
       gateway.launch({ FAILPOINT: `${failpoint}:${String(NTH)}` });
-      await pair.burst(failpoint, BURST);
+      await pair.burst(failpoint, () => gateway.running);
       expect(await gateway.ended()).toBe('SIGKILL');
       await gateway.start();
       await pair.settle();

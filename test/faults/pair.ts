@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 const ARRIVAL_MS = 90_000;
 const CHANNEL = 'C1';
 /** People do not write all at once: a burst is several pages of the inbox. */
-const BETWEEN_MS = 30;
+const BETWEEN_MS = 50;
 
 export type Side = 'hub' | 'participant';
 export const SIDES = ['hub', 'participant'] as const;
@@ -80,9 +80,9 @@ export class Pair {
     this.written.push({ side, text });
   }
 
-  /** `count` messages on each side, both sides at once. */
-  async burst(name: string, count: number): Promise<void> {
-    for (let n = 0; n < count; n++) {
+  /** People write on both sides at once for as long as `going` says so, and at most `most` messages each. */
+  async burst(name: string, going: () => boolean, most = 200): Promise<void> {
+    for (let n = 0; n < most && going(); n++) {
       for (const side of SIDES) this.write(side, `#${name} ${side} ${String(n)}`);
       await sleep(BETWEEN_MS);
     }
