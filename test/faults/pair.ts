@@ -9,14 +9,16 @@ import { until } from '../support/until.js';
 
 const ARRIVAL_MS = 90_000;
 const CHANNEL = 'C1';
+const PAGE = 500;
 /** People do not write all at once: a burst is several pages of the inbox. */
-const BETWEEN_MS = 50;
+const BETWEEN_MS = 100;
 
 export type Side = 'hub' | 'participant';
 export const SIDES = ['hub', 'participant'] as const;
 const SERVERS = { hub: 'acme.example', participant: 'globex.example' } as const;
 
 interface LogEvent {
+  position: number;
   event_id: string;
   type: string;
   content: { body?: string };
@@ -147,11 +149,11 @@ export class Pair {
 
   private async messages(side: Side): Promise<LogEvent[]> {
     const all: LogEvent[] = [];
-    for (let from = 0; ; from += 500) {
-      const path = `rooms/${encodeURIComponent(this.roomId)}/events?from=${String(from)}&limit=500`;
+    for (let from = 0; ; from = (all.at(-1)?.position ?? -1) + 1) {
+      const path = `rooms/${encodeURIComponent(this.roomId)}/events?from=${String(from)}&limit=${String(PAGE)}`;
       const { events } = await this.companies[side].gateway.admin<{ events: LogEvent[] }>('GET', path);
-      all.push(...events.filter(({ type }) => type === 'm.room.message'));
-      if (events.length < 500) return all;
+      all.push(...events);
+      if (events.length < PAGE) return all.filter(({ type }) => type === 'm.room.message');
     }
   }
 }
