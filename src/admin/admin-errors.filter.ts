@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import type { FastifyReply } from 'fastify';
 import { UnknownPlatform } from '../bridge/bridge.js';
 import { MappingConflict } from '../mapping/room-mappings.js';
+import { unavailabilityOf } from '../persistence/unavailability.js';
 import { PlatformError } from '../platform/port.js';
 import { BadHubAnswer } from '../rooms/bad-hub-answer.js';
 import { RemoteRefusal, RemoteUnavailable } from '../rooms/remote-servers.js';
@@ -54,6 +55,10 @@ export class AdminErrorsFilter implements ExceptionFilter {
     const { statusCode, message } = error as { statusCode?: number; message?: string };
     if (statusCode !== undefined && statusCode < 500) {
       return { status: statusCode, errcode: CODES[statusCode] ?? 'M_UNKNOWN', error: message ?? 'bad request' };
+    }
+    const unavailable = unavailabilityOf(error);
+    if (unavailable !== undefined) {
+      return { status: 503, errcode: 'M_UNKNOWN', error: `the database cannot be used: ${unavailable}` };
     }
     this.logger.error({ err: error }, 'an admin request failed');
     return { status: 500, errcode: 'M_UNKNOWN', error: 'an error of this server; see its log' };

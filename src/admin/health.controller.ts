@@ -21,14 +21,11 @@ export class HealthController {
   }
 
   @Get('readyz')
-  @ApiOperation({ summary: 'The database answers and federation listens; 503 otherwise' })
+  @ApiOperation({ summary: 'The database can be used and federation listens; 503 with the reasons otherwise' })
   async ready() {
-    const database = await this.database.ping().then(
-      () => true,
-      () => false,
-    );
+    const database = (await this.database.check()) ?? true;
     const checks = { database, federation: this.federation.listening };
-    if (!Object.values(checks).every(Boolean)) {
+    if (Object.values(checks).some((check) => check !== true)) {
       throw new ServiceUnavailableException(`not ready: ${JSON.stringify(checks)}`);
     }
     return { status: 'ok', checks };

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { Database } from '../persistence/database.js';
+import { unavailabilityOf } from '../persistence/unavailability.js';
 import { Incidents } from '../rooms/incidents.js';
 import { RoomLog } from '../rooms/room-log.js';
 import { Backlog } from './backlog.js';
@@ -53,7 +54,20 @@ export class Metrics implements OnModuleInit {
       labelNames: ['kind'],
       registers: [this.registry],
       collect: async () => {
-        for (const [kind, count] of Object.entries(await this.backlog.counts())) gauge.set({ kind }, count);
+        gauge.reset();
+        try {
+          for (const [kind, count] of Object.entries(await this.backlog.counts())) gauge.set({ kind }, count);
+        } catch (error) {
+          if (unavailabilityOf(error) === undefined) throw error; // else the gauge below tells
+        }
+      },
+    });
+    const failing: Gauge = new Gauge({
+      name: 'causeway_database_failing',
+      help: '1 while the database cannot be used (disk full, no connection, …); /readyz tells why',
+      registers: [this.registry],
+      collect: () => {
+        failing.set(this.database.failure === undefined ? 0 : 1);
       },
     });
     collectDefaultMetrics({ register: this.registry });

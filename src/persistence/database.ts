@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
 import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
 import { backoff } from './backoff.js';
+import { unavailabilityOf } from './unavailability.js';
 
 interface Transaction {
   readonly manager: EntityManager;
@@ -15,6 +16,16 @@ interface Transaction {
 const REPEATABLE = new Set(['40001', '40P01']);
 const MAX_REPETITIONS = 20;
 const REPEAT = { firstMs: 2, longestMs: 200 };
+/** After the last failure: so soon it is found out whether the database can be written again. */
+const PROBE_MS = 1_000;
+
+/** Why nothing can be written. */
+export interface DatabaseFailure {
+  /** In words for an operator. */
+  reason: string;
+  /** ms since the epoch */
+  since: number;
+}
 
 /**
  * The unit of work, and the only door to the database: every write goes through `transaction`, every read through `read`.
@@ -27,6 +38,10 @@ const REPEAT = { firstMs: 2, longestMs: 200 };
 export class Database implements OnApplicationShutdown {
   private readonly current = new AsyncLocalStorage<Transaction>();
   private readonly turn = new Mutex();
+  private readonly logger = new Logger('Database');
+  private lastFailure: DatabaseFailure | undefined;
+  private probing: NodeJS.Timeout | undefined;
+  private closing = false;
 
   constructor(
     private readonly writer: DataSource,
@@ -69,18 +84,43 @@ export class Database implements OnApplicationShutdown {
     else effect();
   }
 
-  /** Rejects when the database does not answer. */
-  async ping(): Promise<void> {
-    await this.reader.query('SELECT 1');
+  /** Set from a transaction that failed because the database could not be used until one is committed again. */
+  get failure(): DatabaseFailure | undefined {
+    return this.lastFailure;
+  }
+
+  /** Why the database cannot be used, found out now; undefined when it can. */
+  async check(): Promise<string | undefined> {
+    if (this.lastFailure !== undefined) return this.lastFailure.reason;
+    try {
+      await this.reader.query('SELECT 1');
+      return undefined;
+    } catch (error) {
+      const reason = unavailabilityOf(error);
+      if (reason === undefined) throw error;
+      return reason;
+    }
   }
 
   /** Last of all: whoever writes has stopped in `beforeApplicationShutdown`. */
   async onApplicationShutdown(): Promise<void> {
+    this.closing = true;
+    clearTimeout(this.probing);
     if (this.reader !== this.writer && this.reader.isInitialized) await this.reader.destroy();
     if (this.writer.isInitialized) await this.turn.runExclusive(() => this.writer.destroy());
   }
 
   private async begin<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    try {
+      return await this.attempt(work);
+    } catch (error) {
+      const reason = unavailabilityOf(error);
+      if (reason !== undefined) this.failed(reason);
+      throw error;
+    }
+  }
+
+  private async attempt<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const runner = this.writer.createQueryRunner();
     const transaction: Transaction = {
       manager: this.writer.createEntityManager(runner),
@@ -109,7 +149,36 @@ export class Database implements OnApplicationShutdown {
       await runner.release();
     }
   }
+
+  private failed(reason: string): void {
+    if (this.lastFailure?.reason !== reason) {
+      this.logger.error({ reason }, 'the database cannot be used; what waits is tried again');
+    }
+    this.lastFailure = { reason, since: this.lastFailure?.since ?? Date.now() };
+    if (this.closing) return;
+    clearTimeout(this.probing);
+    this.probing = setTimeout(() => {
+      void this.probe();
+    }, PROBE_MS).unref();
+  }
+
+  /** Nobody else may have something to write. Never rejects: a failure is noted, and makes for the next probe. */
+  private async probe(): Promise<void> {
+    const { lastFailure } = this;
+    try {
+      await this.transaction((manager) => manager.query(PROBES[this.engine]));
+    } catch (error) {
+      if (unavailabilityOf(error) === undefined) this.failed(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (this.lastFailure !== lastFailure) return; // something else failed meanwhile, and is probed
+    this.lastFailure = undefined;
+    this.logger.log('the database can be used again');
+  }
 }
+
+/** What writes and changes nothing: a page, or a record of the log. */
+const PROBES = { sqlite: 'PRAGMA user_version = 0', postgres: 'SELECT pg_current_xact_id()' } as const;
 
 function isRepeatable(error: unknown): boolean {
   return error instanceof QueryFailedError && REPEATABLE.has(String((error.driverError as { code?: unknown }).code));

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+
 /**
  * Places between two durable writes, or between a write and a send, at which the fault suite kills the process. All of them are
  * listed here, so that the suite knows which it has to reach.
@@ -39,11 +41,18 @@ export const FAILPOINTS = [
 
 export type Failpoint = (typeof FAILPOINTS)[number];
 
-/** `FAILPOINT=name:n`: the process ends there by SIGKILL, at the nth time. */
-const [armed, times = '1'] = (process.env.FAILPOINT ?? '').split(':');
-let left = Number(times);
+/** The file that the environment's FAILPOINT names holds `name:n` while a point is armed: the process ends there at the nth time. */
+const file = process.env.FAILPOINT;
+let armed = '';
+let left = 0;
 
-/** Ends the process when this point is armed. The build removes every call, and this file (tools/build.mjs). */
+/** Ends the process by SIGKILL when this point is armed. The build removes every call, and this file (tools/build.mjs). */
 export function failpoint(name: Failpoint): void {
-  if (name === armed && --left === 0) process.kill(process.pid, 'SIGKILL');
+  if (file === undefined) return;
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  if (text !== armed) {
+    armed = text;
+    left = Number(text.split(':')[1]);
+  }
+  if (text.startsWith(`${name}:`) && --left === 0) process.kill(process.pid, 'SIGKILL');
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Destinations } from '../../src/federation/delivery/destinations.js';
 import { LpduOutEntity } from '../../src/persistence/entities/index.js';
-import { type Pdu, type RoomId, type UserId, eventIdOf as idOfPdu } from '../../src/protocol/index.js';
+import { type Pdu, type RoomId, type ServerName, type UserId, eventIdOf as idOfPdu } from '../../src/protocol/index.js';
 import { Incidents } from '../../src/rooms/incidents.js';
 import { RoomRefusal } from '../../src/rooms/rooms.js';
 import { type TestGateway, startGateway, until } from '../support/gateway.js';
@@ -235,4 +236,44 @@ describe('a server that fails over a transaction in a way that repeating does no
     expect(heard()).toEqual(['good', 'better']);
     expect(await acme.app.get(Incidents).newest(5)).toMatchObject([{ kind: 'undelivered', server: 'hub.example' }]);
   }, 60_000);
+
+  describe('during an outage that it reports as 500', () => {
+    /** Tries again at once, instead of after the backoff. */
+    const impatiently = (what: string, condition: () => unknown): Promise<void> =>
+      until(
+        what,
+        async () => {
+          await acme.app.get(Destinations).retryNow('hub.example' as ServerName);
+          return condition();
+        },
+        40_000,
+      );
+
+    it('loses no event of ours, and is sent many at once again when it is over', async () => {
+      const roomId = await acme.rooms.create({ joinRule: 'public' });
+      await hub.join(ACME, roomId, hub.user('peer'));
+      await until('the join', () => hub.received.length > 0);
+      const all = Array.from({ length: 40 }, (_, n) => `m${String(n)}`);
+      hub.faults.add('500:1-12');
+      await say(roomId, all);
+      await impatiently('everything', () => hub.received.length > all.length);
+      expect(hub.received.flatMap(({ pdu }) => pdu.content.body ?? [])).toEqual(all);
+      expect(await acme.app.get(Incidents).newest(5)).toEqual([]);
+      expect(sends().length).toBeLessThan(12 + all.length / 2);
+    }, 60_000);
+
+    it('makes us refuse nothing that people wrote in a room of its own', async () => {
+      const { roomId } = await joined();
+      const refused: string[] = [];
+      acme.rooms.onRefused((_manager, { reason }) => {
+        refused.push(reason);
+        return Promise.resolve();
+      });
+      hub.faults.add('500:1-6');
+      await say(roomId, ['a', 'b', 'c']);
+      await impatiently('everything', async () => (await texts(roomId)).length >= 3);
+      expect(await texts(roomId)).toEqual(['a', 'b', 'c']);
+      expect(refused).toEqual([]);
+    }, 60_000);
+  });
 });

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { QueryFailedError } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type KeyId,
@@ -242,5 +243,13 @@ describe('a server that we were told to leave alone', () => {
     await peer.until(() => peer.received.some(({ pdu }) => pdu.content.body === 'patience'));
     expect(new Set(ids()).size).toBe(1);
     expect(ids()).toHaveLength(2);
+  });
+
+  it('while the database cannot be used is answered 503, with when to come back', async () => {
+    const full = Object.assign(new Error('database or disk is full: secret detail'), { code: 'SQLITE_FULL' });
+    vi.spyOn(acme.app.get(RoomReader), 'room').mockRejectedValueOnce(new QueryFailedError('INSERT', [], full));
+    const answer = await peer.send(ACME, [message(peer, 'failing')]);
+    expect(answer).toMatchObject({ status: 503, json: { errcode: 'M_UNKNOWN', retry_after_ms: 5_000 } });
+    expect(answer.text).not.toContain('secret');
   });
 });

@@ -9,22 +9,36 @@ import { freePort } from '../support/ports.js';
 export interface Cluster {
   /** The maintenance database, as superuser. */
   url: string;
+  /** Ends the server without a checkpoint, as a lost machine does, and its connections with it. */
+  crash(): void;
+  /** Starts a server that crashed again, at the same address; resolves when it answers. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** What is committed outlives a crash. Default: not, because everything is faster so. */
+  durable?: boolean;
 }
 
 const DEBIAN_VERSIONS = '/usr/lib/postgresql';
 const START_TIMEOUT_MS = 60_000;
 
 // Everything a lost machine would need is off: this cluster never outlives a test run.
-const THROW_AWAY = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'shared_buffers=64MB'];
-const LOOPBACK_ONLY = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300'];
+const THROW_AWAY = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+const COMMON = ['shared_buffers=64MB', 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300'];
 
 // The server lives as long as its supervisor's standard input: however the test run ends, even by SIGKILL, that closes,
-// and the server and its files go away.
+// and the server and its files go away. A line of input is a command.
 const SUPERVISOR = `
   data=$1; shift
   "$@" & server=$!
-  cat > /dev/null
+  while read -r command; do
+    case $command in
+      crash) kill -QUIT "$server"; wait "$server" ;;
+      start) "$@" & server=$! ;;
+    esac
+  done
   kill -INT "$server"
   wait "$server"
   rm -rf "$data"
@@ -41,7 +55,7 @@ export function findPostgresBinaries(env: NodeJS.ProcessEnv = process.env): stri
 }
 
 /** Starts a cluster in a temporary directory on a free loopback port. Rejects, with the server's own words, when it cannot. */
-export async function startCluster(binaries: string): Promise<Cluster> {
+export async function startCluster(binaries: string, { durable = false }: ClusterOptions = {}): Promise<Cluster> {
   const user = unprivilegedUser();
   const data = mkdtempSync(join(tmpdir(), 'causeway-postgres-'));
   if (user) chownSync(data, user.uid, user.gid);
@@ -54,7 +68,7 @@ export async function startCluster(binaries: string): Promise<Cluster> {
   }
 
   const port = await freePort();
-  const settings = [...THROW_AWAY, ...LOOPBACK_ONLY].flatMap((setting) => ['-c', setting]);
+  const settings = [...(durable ? [] : THROW_AWAY), ...COMMON].flatMap((setting) => ['-c', setting]);
   const server = [join(binaries, 'postgres'), '-D', data, '-p', String(port), ...settings];
   const supervisor = spawn('/bin/sh', ['-c', SUPERVISOR, 'supervisor', data, ...server], {
     ...user,
@@ -71,15 +85,26 @@ export async function startCluster(binaries: string): Promise<Cluster> {
   };
 
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await answers(url))) {
-    if (Date.now() > deadline || log.includes('FATAL:  could not')) {
-      await stop();
-      throw new Error(`PostgreSQL from ${binaries} did not start:\n${log}`);
+  const answering = async (): Promise<void> => {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (!(await answers(url))) {
+      if (Date.now() > deadline || log.includes('FATAL:  could not')) {
+        await stop();
+        throw new Error(`PostgreSQL from ${binaries} did not start:\n${log}`);
+      }
+      await sleep(50);
     }
-    await sleep(50);
-  }
-  return { url, stop };
+  };
+  await answering();
+  return {
+    url,
+    crash: () => supervisor.stdin.write('crash\n'),
+    restart: async () => {
+      supervisor.stdin.write('start\n');
+      await answering();
+    },
+    stop,
+  };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -97,7 +97,7 @@ forEachDatabase(({ name, createUrl }) => {
           while (!ended) {
             await sleep(KILL_EVERY_MS);
             // The processes of Globex are killed too, but there is nobody else to take over when it has but one.
-            if (!ended) await (Math.random() < 0.75 ? acme : globex).killOne(peers, DOWN_MS);
+            if (!ended) await (Math.random() < 0.75 ? acme : globex).killOne(DOWN_MS);
           }
         })();
         try {

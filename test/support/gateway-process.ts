@@ -1,18 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './ports.js';
 import { until } from './until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const ADMIN_TOKEN = 'a-token-for-the-tests';
-const READY_MS = 60_000;
+export const ADMIN_TOKEN = 'a-token-for-the-tests';
+const READY_MS = 180_000;
 
 export interface GatewayProcessOptions {
   serverName: string;
-  /** Working directory; the log stands there as `<serverName>.log`. */
+  /** Its log is `<name>.log`. Default: the server name. */
+  name?: string;
+  /** Working directory; the log stands there. */
   directory: string;
   env: Record<string, string>;
   /** `dist-faults` has failpoints in it. Default `dist`. */
@@ -42,42 +44,65 @@ export class GatewayProcess {
   }
 
   get log(): string {
-    return readFileSync(this.logPath, 'utf8');
+    return readFileSync(this.path('log'), 'utf8');
   }
 
-  /** Starts the process without waiting for anything. `env`: beside that of the options. */
-  launch(env: Record<string, string> = {}): void {
-    const { serverName, directory, build = 'dist', nodeOptions = [] } = this.options;
-    const child = spawn(process.execPath, [...nodeOptions, join(ROOT, build, 'src/main.js')], {
+  /** What it logged as an error or worse, and what it printed outside of its log (a crash, an unhandled rejection). */
+  errors(): string[] {
+    const lines = this.log.split('\n').filter((line) => line !== '');
+    return lines.filter((line) => !line.startsWith('{') || /^\{"level":[56]0,/.test(line));
+  }
+
+  /** The process dies at a failpoint, `name:n` at the nth time; the next start disarms it. For `dist-faults` alone. */
+  arm(failpoint: string): void {
+    writeFileSync(this.path('failpoint'), failpoint);
+  }
+
+  /** Starts the process without waiting for anything. */
+  launch(): void {
+    const { serverName, directory, build = 'dist', nodeOptions = [], env } = this.options;
+    rmSync(this.path('failpoint'), { force: true });
+    const log = openSync(this.path('log'), 'a');
+    this.child = spawn(process.execPath, [...nodeOptions, join(ROOT, build, 'src/main.js')], {
       cwd: directory,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', log, log],
       env: {
         PATH: process.env.PATH,
         CAUSEWAY_SERVER_NAME: serverName,
         CAUSEWAY_FEDERATION_LISTEN: `127.0.0.1:${String(this.federationPort)}`,
         CAUSEWAY_ADMIN_LISTEN: `127.0.0.1:${String(this.adminPort)}`,
         CAUSEWAY_ADMIN_TOKEN: ADMIN_TOKEN,
-        ...this.options.env,
+        FAILPOINT: this.path('failpoint'),
         ...env,
       },
     });
-    const log = createWriteStream(this.logPath, { flags: 'a' });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    child.once('close', () => log.end());
-    this.child = child;
+    closeSync(log);
   }
 
   /** Resolves when the gateway is ready; rejects when it ends before. */
-  async start(env: Record<string, string> = {}): Promise<void> {
-    this.launch(env);
-    const url = `http://127.0.0.1:${String(this.adminPort)}/readyz`;
+  async start(): Promise<void> {
+    this.launch();
     const ready = async (): Promise<boolean> => {
-      if (!this.running) throw new Error(`${this.options.serverName} did not start:\n${this.log.slice(-2_000)}`);
-      const response = await fetch(url).catch(() => undefined); // not listening yet
-      return response?.ok ?? false;
+      if (!this.running) throw new Error(`${this.name} did not start:\n${this.log.slice(-2_000)}`);
+      return (await this.readiness())?.ok ?? false;
     };
-    await until(`${this.options.serverName} is ready`, ready, READY_MS);
+    await until(`${this.name} is ready`, ready, READY_MS);
+  }
+
+  /** What /readyz answers; undefined when nobody listens. */
+  async readiness(): Promise<{ ok: boolean; text: string } | undefined> {
+    const response = await fetch(`http://127.0.0.1:${String(this.adminPort)}/readyz`).catch(() => undefined); // not yet
+    return response && { ok: response.ok, text: await response.text() };
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${String(this.adminPort)}/metrics`)).text();
+  }
+
+  /** Resident memory in MiB. */
+  get rssMb(): number {
+    const status = readFileSync(`/proc/${String(this.child?.pid)}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024;
   }
 
   get running(): boolean {
@@ -109,12 +134,16 @@ export class GatewayProcess {
     });
     const text = await response.text();
     if (!response.ok) {
-      throw new Error(`${this.options.serverName}: ${method} ${path}: ${String(response.status)} ${text}`);
+      throw new Error(`${this.name}: ${method} ${path}: ${String(response.status)} ${text}`);
     }
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
-  private get logPath(): string {
-    return join(this.options.directory, `${this.options.serverName}.log`);
+  private get name(): string {
+    return this.options.name ?? this.options.serverName;
+  }
+
+  private path(ending: string): string {
+    return join(this.options.directory, `${this.name}.${ending}`);
   }
 }

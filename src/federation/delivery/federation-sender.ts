@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { failpoint } from '../../persistence/failpoint.js';
 import { type Lease, Leases } from '../../persistence/leases.js';
@@ -17,6 +18,10 @@ import { type OutgoingTransaction, OutgoingTransactions } from './outgoing-trans
 const POLL_MS = 5_000;
 /** A hub that works at a transaction has appended something more of it by then. */
 const ASK_AGAIN_MS = 2_000;
+
+/** In a row: a server that fails over every second request, whatever it is, has an outage too. */
+const PROOFS = 4;
+const NOTHING = { pdus: [] } satisfies JsonValue;
 
 /** Brings rooms' logs and our LPDUs to other servers: a loop per server, one transaction at a time, in order. */
 @Injectable()
@@ -117,14 +122,36 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (!(error instanceof RemoteRefusal || error instanceof RemoteUnavailable)) throw error;
         if (this.loops.stopped) return undefined;
         this.logger.warn({ server, reason: error.message }, 'a transaction was not taken; it will be repeated');
-        gaveUp =
-          error instanceof RemoteRefusal &&
-          (await lease.transaction(() => this.transactions.breakUp(transaction, error)));
-        if (gaveUp) continue;
+        if (error instanceof RemoteRefusal) {
+          if (await lease.transaction(() => this.transactions.breakUp(transaction, error))) continue;
+          if (this.transactions.isHopeless(transaction, error)) {
+            gaveUp = await this.takesOtherThings(server);
+            if (gaveUp) {
+              await lease.transaction(() => this.transactions.giveUp(transaction, error));
+              continue;
+            }
+            this.transactions.hope(server);
+          }
+        }
         await lease.transaction(() => this.destinations.failed(server, error));
       }
     }
     return undefined;
+  }
+
+  /** Whether a server that fails over an event takes transactions without any: else it has an outage, and no event is to blame. */
+  private async takesOtherThings(server: ServerName): Promise<boolean> {
+    const body = { text: JSON.stringify(NOTHING), value: NOTHING };
+    try {
+      for (let n = 0; n < PROOFS; n++) {
+        await this.client.send(server, { method: 'PUT', path: federationPath('send', randomUUID()), body });
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof RemoteUnavailable) return false;
+      if (error instanceof RemoteRefusal) return error.status < 500 && error.status !== 429;
+      throw error;
+    }
   }
 
   /**

@@ -36,7 +36,7 @@ interface Settles {
 export type OutgoingTransaction = TransactionOutEntity & { repeated: boolean };
 
 const MAX_REASON = 500;
-/** After so many failures over one event alone it is given up (ADR 3). */
+/** After so many failures over one event alone it may be given up (docs/adr/0003). */
 const MAX_HUB_FAILURES = 3;
 const MAX_PARTICIPANT_FAILURES = 4;
 
@@ -46,8 +46,8 @@ export class OutgoingTransactions {
   private readonly logger = new Logger('OutgoingTransactions');
   /** Servers that failed over several events: how many they are sent at once, until nothing waits for them any more. */
   private readonly most = new Map<ServerName, number>();
-  /** Failures in a row over one event that was sent alone. */
-  private readonly failures = new Map<string, number>();
+  /** Failures in a row of a transaction with one event alone, and how many such were given up since the server took one. */
+  private readonly alone = new Map<ServerName, { txnId: string; failures: number; givenUp: number }>();
 
   constructor(
     private readonly database: Database,
@@ -118,6 +118,10 @@ export class OutgoingTransactions {
     if (failed.size > refused.size) {
       this.logger.warn({ server, txnId: transaction.txnId, failed: [...failed.keys()] }, 'the server refused events');
     }
+    this.alone.delete(server);
+    // A participant knows again what it has: it can be tried with more at once.
+    const most = this.most.get(server);
+    if (most !== undefined && lpdus.length === 0) this.most.set(server, Math.min(2 * most, MAX_PDUS_PER_TRANSACTION));
     await this.database.transaction(async (manager) => {
       await manager.delete(TransactionOutEntity, { server, txnId: transaction.txnId });
       await this.moveCursors(manager, server, cursors);
@@ -128,37 +132,54 @@ export class OutgoingTransactions {
   }
 
   /**
-   * The server failed over a transaction in a way that repeating does not mend: a 500, which for some is final (profile §5), or a
-   * 413. Fewer events go at once then, and the one that fails alone again and again is given up: an LPDU is refused, a PDU is
-   * an incident, and the server can ask for it. What was appended meanwhile is not sent again. Whether something else can be
-   * tried now.
+   * The server failed over a transaction in a way that repeating need not mend: a 500, which for some is final (profile §5), or a
+   * 413. Fewer events go at once then; what was appended meanwhile is not sent again. False: it was one event alone, or another
+   * failure.
    */
-  async breakUp({ server, txnId, settles, body }: TransactionOutEntity, failure: RemoteRefusal): Promise<boolean> {
-    if (failure.status !== 500 && failure.status !== 413) return false;
+  async breakUp({ server, txnId, body }: TransactionOutEntity, { status }: RemoteRefusal): Promise<boolean> {
+    const { pdus } = JSON.parse(body) as { pdus: Pdu[] };
+    if ((status !== 500 && status !== 413) || pdus.length < 2) return false;
+    this.most.set(server, status === 413 ? Math.floor(pdus.length / 2) : 1);
+    await this.forget({ server, txnId });
+    return true;
+  }
+
+  /**
+   * Whether one event alone has failed so often that it is to be given up, should the server take other things (docs/adr/0003).
+   * Each one that was given up without another one taken makes that less likely, and more failures necessary.
+   */
+  isHopeless({ server, settles, txnId }: TransactionOutEntity, { status }: RemoteRefusal): boolean {
+    if (status !== 500 && status !== 413) return false;
+    const { lpdus } = JSON.parse(settles) as Settles;
+    const { txnId: before, failures, givenUp } = this.alone.get(server) ?? { txnId: '', failures: 0, givenUp: 0 };
+    const now = { txnId, failures: before === txnId ? failures + 1 : 1, givenUp };
+    this.alone.set(server, now);
+    const most = lpdus.length === 0 ? MAX_PARTICIPANT_FAILURES : MAX_HUB_FAILURES;
+    return now.failures >= most * 2 ** givenUp;
+  }
+
+  /** The failures so far say nothing about the event: the server has an outage. */
+  hope(server: ServerName): void {
+    const known = this.alone.get(server);
+    if (known !== undefined) this.alone.set(server, { ...known, failures: 0 });
+  }
+
+  /** Goes on without the event of a transaction: an LPDU is refused; a PDU is an incident, and the server can ask for it. */
+  async giveUp(transaction: TransactionOutEntity, failure: RemoteRefusal): Promise<void> {
+    const { server, settles, body } = transaction;
     const { lpdus, cursors } = JSON.parse(settles) as Settles;
-    const events = (JSON.parse(body) as { pdus: Pdu[] }).pdus;
-    if (events.length > 1) {
-      this.most.set(server, failure.status === 413 ? Math.floor(events.length / 2) : 1);
-      await this.database.transaction((manager) => manager.delete(TransactionOutEntity, { server, txnId }));
-      return true;
-    }
-    const [lpdu] = lpdus;
-    const key = `${server} ${settles}`;
-    const failures = (this.failures.get(key) ?? 0) + 1;
-    this.failures.set(key, failures);
-    if (failures < (lpdu === undefined ? MAX_PARTICIPANT_FAILURES : MAX_HUB_FAILURES)) return false;
-    this.failures.delete(key);
+    const { pdus } = JSON.parse(body) as { pdus: Pdu[] };
     const reason = failure.message.slice(0, MAX_REASON);
     await this.database.transaction(async (manager) => {
-      await manager.delete(TransactionOutEntity, { server, txnId });
-      if (lpdu !== undefined) await this.lpdus.noteRefused(manager, lpdu.lpduHash, reason);
+      await this.forget(transaction);
+      for (const { lpduHash } of lpdus) await this.lpdus.noteRefused(manager, lpduHash, reason);
       await this.moveCursors(manager, server, cursors);
-      for (const pdu of lpdu === undefined ? events : []) {
+      for (const pdu of lpdus.length === 0 ? pdus : []) {
         const eventId = eventIdOf(pdu);
         await this.incidents.record({ kind: 'undelivered', server, roomId: pdu.room_id, eventId, detail: reason });
       }
     });
-    return true;
+    this.alone.set(server, { txnId: '', failures: 0, givenUp: (this.alone.get(server)?.givenUp ?? 0) + 1 });
   }
 
   /** How many of the LPDUs of a transaction have not come back. */
@@ -168,7 +189,7 @@ export class OutgoingTransactions {
   }
 
   /** Forgets a transaction; what of it has not been confirmed goes into another one. */
-  async forget({ server, txnId }: TransactionOutEntity): Promise<void> {
+  async forget({ server, txnId }: Pick<TransactionOutEntity, 'server' | 'txnId'>): Promise<void> {
     await this.database.transaction((manager) => manager.delete(TransactionOutEntity, { server, txnId }));
   }
 

@@ -10,6 +10,7 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { Configuration } from '../../config/index.js';
 import { Metrics } from '../../observability/metrics.js';
 import { Tasks } from '../../persistence/tasks.js';
+import { unavailabilityOf } from '../../persistence/unavailability.js';
 import { MatrixError, type ParsedJson, type ServerName, parseJson } from '../../protocol/index.js';
 import { UnknownRoom } from '../../rooms/room-log.js';
 import { FederationClient } from '../client/federation-client.js';
@@ -242,6 +243,8 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     if (code === 'FST_ERR_BAD_URL') return new MatrixError('M_INVALID_PARAM', 400, 'the path is not encoded properly');
     if (statusCode !== undefined && statusCode < 500)
       return new MatrixError('M_UNKNOWN', statusCode, 'the request is malformed');
+    // Not a 500: that says that the request is at fault, and for some it is final (docs/adr/0003).
+    if (unavailabilityOf(error) !== undefined) return UNAVAILABLE;
     this.logger.error({ err: error }, 'a federation request failed');
     return new MatrixError('M_UNKNOWN', 500, 'an error of this server');
   }
@@ -249,6 +252,11 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
 
 const UNRECOGNIZED = new MatrixError('M_UNRECOGNIZED', 404, 'there is no such endpoint');
 const WRONG_METHOD = new MatrixError('M_UNRECOGNIZED', 405, 'the endpoint does not have this method');
+
+const RETRY_AFTER_MS = 5_000;
+const UNAVAILABLE = new MatrixError('M_UNKNOWN', 503, 'the server cannot be used now; try again later', {
+  retry_after_ms: RETRY_AFTER_MS,
+});
 
 const TOO_MANY_HEADERS = new MatrixError('M_TOO_LARGE', 431, `there are more than ${String(MAX_HEADERS)} headers`);
 
