@@ -12,7 +12,7 @@ export default defineConfig({
           ...FORKS,
           name: 'unit',
           include: ['src/**/*.spec.ts', 'demo/**/*.spec.ts', 'test/**/*.spec.ts'],
-          exclude: ['test/e2e/**', 'test/scale/**', '**/node_modules/**'],
+          exclude: ['test/e2e/**', 'test/scale/**', 'test/faults/**', '**/node_modules/**'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           ...FORKS,
           name: 'e2e',
-          include: ['test/e2e/**/*.spec.ts', 'test/scale/**/*.spec.ts'],
+          include: ['test/e2e/**/*.spec.ts', 'test/scale/**/*.spec.ts', 'test/faults/**/*.spec.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
+import { Client, type ClientConfig } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { DatabaseLocation } from '../config/index.js';
 import { Database } from './database.js';
@@ -34,6 +35,17 @@ export async function openDatabase(location: DatabaseLocation): Promise<Database
   }
 }
 
+/**
+ * The pool takes its listener off a connection that broke, and a connection can fail twice (the server says that it ends it, then
+ * the socket breaks): the second time nobody would listen, and the process would end. Whoever used it learns from its query.
+ */
+class PooledClient extends Client {
+  constructor(options?: ClientConfig) {
+    super(options);
+    this.on('error', () => undefined);
+  }
+}
+
 export function dataSourceOptions(location: DatabaseLocation): DataSourceOptions {
   const common = {
     entities: ENTITIES,
@@ -43,7 +55,8 @@ export function dataSourceOptions(location: DatabaseLocation): DataSourceOptions
     logging: false,
   };
   if (location.kind === 'postgres') {
-    return { ...common, type: 'postgres', url: location.url, poolSize: 16, applicationName: 'causeway' };
+    const extra = { Client: PooledClient };
+    return { ...common, type: 'postgres', url: location.url, poolSize: 16, applicationName: 'causeway', extra };
   }
   return {
     ...common,

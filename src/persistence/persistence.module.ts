@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { DatabaseLocation } from '../config/index.js';
+import { ClockSteps } from './clock-steps.js';
 import { Clock, SystemClock } from './clock.js';
 import { Database } from './database.js';
 import { GatewayName } from './gateway-name.js';
@@ -29,6 +30,7 @@ export class PersistenceModule {
         Leases,
         Retention,
         Sequence,
+        ClockSteps,
       ],
       exports: [Database, Clock, Leases, Sequence, Wakeups],
     };

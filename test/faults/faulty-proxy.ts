@@ -109,14 +109,16 @@ export class FaultyProxy {
       case 'every second request failing with 500':
         if (this.requests % 2 === 0) break;
         await buffer(request);
-        return answerJson(response, 500, { errcode: 'M_UNKNOWN', error: 'injected' });
+        answerJson(response, 500, { errcode: 'M_UNKNOWN', error: 'injected' });
+        return;
       case 'a storm of 429':
         await buffer(request);
-        return answerJson(response, 429, {
+        answerJson(response, 429, {
           errcode: 'M_LIMIT_EXCEEDED',
           error: 'injected',
           retry_after_ms: RETRY_AFTER_MS,
         });
+        return;
       case 'a second of latency':
         await sleep(LATENCY_MS);
     }

@@ -60,8 +60,9 @@ forEachDatabase(({ name, createUrl }) => {
       rmSync(directory, { recursive: true, force: true });
     });
 
-    const everywhere = (fault: NetworkFault | undefined): Promise<void[]> =>
-      Promise.all([...proxies.values()].map((proxy) => proxy.set(fault)));
+    const everywhere = async (fault: NetworkFault | undefined): Promise<void> => {
+      await Promise.all([...proxies.values()].map((proxy) => proxy.set(fault)));
+    };
 
     const duringFault = async (fault: string): Promise<void> => {
       const end = Date.now() + FAULT_MS;

@@ -163,6 +163,14 @@ export class Pair {
     await this.companies[side].gateway.admin('POST', 'mappings', body);
   }
 
+  /** Events of the hub's rooms that the participant has not acknowledged. */
+  async behind(): Promise<number> {
+    const { destinations } = await this.companies.hub.gateway.admin<{
+      destinations: { rooms: { behind: number }[] }[];
+    }>('GET', 'destinations');
+    return destinations.flatMap(({ rooms }) => rooms).reduce((sum, { behind }) => sum + behind, 0);
+  }
+
   /** What a channel shows of what was written by `write`, or begins with # as well. */
   shown(side: Side, channel = CHANNEL): string[] {
     const { chat } = this.companies[side];

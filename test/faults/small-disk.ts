@@ -1,14 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const BLOCK = 4_096;
+const BLOCK = Buffer.alloc(4_096);
 
 /** A file system of a few MiB in memory, which can be filled. Only root can mount one. */
 export class SmallDisk {
-  static readonly possible = process.platform === 'linux' && process.getuid?.() === 0;
-
   private constructor(readonly path: string) {}
 
   static mount(mebibytes: number): SmallDisk {
@@ -19,8 +17,14 @@ export class SmallDisk {
 
   /** Leaves no block free. */
   fill(): void {
-    const { bfree } = statfsSync(this.path);
-    writeFileSync(this.filler, Buffer.alloc(bfree * BLOCK));
+    const file = openSync(this.filler, 'w');
+    try {
+      for (;;) writeSync(file, BLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      closeSync(file);
+    }
   }
 
   free(): void {
@@ -34,5 +38,18 @@ export class SmallDisk {
 
   private get filler(): string {
     return join(this.path, 'filler');
+  }
+}
+
+/** Whether this process may mount one. */
+export const SMALL_DISKS = canMount();
+
+function canMount(): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  try {
+    SmallDisk.mount(1).unmount();
+    return true;
+  } catch {
+    return false; // a container may not
   }
 }

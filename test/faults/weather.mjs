@@ -1,6 +1,7 @@
 // Loaded into a gateway before its own code: the clock and the DNS of that process obey a file, {"clockMs": ±n, "dns": "down"}.
 import dns from 'node:dns';
 import { existsSync, readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 
 const LOOK_AGAIN_MS = 50;
 const file = process.env.WEATHER;

@@ -119,10 +119,10 @@ export class RemoteKeys {
    * time; never rejects for the server's sake.
    */
   async keyAnswers(server: ServerName, validUntil: number, source: string | undefined): Promise<KeyAnswerEntity[]> {
-    const now = this.clock.now();
     const kept = await this.storedAnswers(server);
     const [newest] = kept;
-    const fresh = newest !== undefined && now - newest.fetchedAt < (newest.validUntil - newest.fetchedAt) / 2;
+    const fresh =
+      newest !== undefined && this.clock.since(newest.fetchedAt) < (newest.validUntil - newest.fetchedAt) / 2;
     if (newest !== undefined && fresh && newest.validUntil >= validUntil) return kept;
     const asked = this.refreshFor(source, server, await this.known(server)).catch((error: unknown) => {
       if (!(error instanceof TooManyStrangers)) throw error;
@@ -168,7 +168,7 @@ export class RemoteKeys {
 
   /** Asks for somebody who is not authenticated. Rejects with TooManyStrangers. */
   private async refreshFor(source: string | undefined, server: ServerName, known: KnownServer): Promise<KnownServer> {
-    const asked = this.clock.now() - known.askedAt < REFETCH_INTERVAL_MS || this.fetching.has(server);
+    const asked = this.clock.since(known.askedAt) < REFETCH_INTERVAL_MS || this.fetching.has(server);
     if (known.keys.size > 0 || asked) return this.refresh(server, known);
     const wait =
       (source === undefined ? 0 : this.strangersOfSource.take(source)) ||
@@ -187,7 +187,7 @@ export class RemoteKeys {
   private refresh(server: ServerName, known: KnownServer): Promise<KnownServer> {
     const underWay = this.fetching.get(server);
     if (underWay !== undefined) return underWay;
-    if (this.clock.now() - known.askedAt < REFETCH_INTERVAL_MS) return Promise.resolve(known);
+    if (this.clock.since(known.askedAt) < REFETCH_INTERVAL_MS) return Promise.resolve(known);
     const fetched = this.fetch(server, known).finally(() => this.fetching.delete(server));
     this.fetching.set(server, fetched);
     return fetched;

@@ -36,7 +36,7 @@ export class Destinations {
   /** Writes only what changes something for the admin: a recovery, or the first success in a while. */
   async succeeded(server: ServerName): Promise<void> {
     const now = this.clock.now();
-    if (!this.failing.delete(server) && now - (this.successes.get(server) ?? 0) < SUCCESS_NOTED_MS) return;
+    if (!this.failing.delete(server) && this.clock.since(this.successes.get(server) ?? 0) < SUCCESS_NOTED_MS) return;
     this.successes.set(server, now);
     await this.database.transaction((manager) =>
       manager.upsert(
@@ -81,7 +81,7 @@ export class Destinations {
    */
   heardFrom(server: ServerName): void {
     const failing = this.failing.get(server);
-    if (failing === undefined || this.clock.now() - failing.lastFailureAt < RETRY.firstMs) return;
+    if (failing === undefined || this.clock.since(failing.lastFailureAt) < RETRY.firstMs) return;
     this.failing.delete(server);
     this.retryNow(server).catch((error: unknown) => {
       this.logger.error({ server, err: error }, 'its backoff could not be ended');
