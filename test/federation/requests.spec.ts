@@ -222,6 +222,14 @@ describe('a transaction', () => {
     expect(answer).toMatchObject({ status: 500, json: { errcode: 'M_UNKNOWN' } });
     expect(answer.text).not.toContain('secret');
   });
+
+  it('while the database cannot be used is answered 503, with when to come back', async () => {
+    const full = Object.assign(new Error('database or disk is full: secret detail'), { code: 'SQLITE_FULL' });
+    vi.spyOn(acme.app.get(RoomReader), 'room').mockRejectedValueOnce(new QueryFailedError('INSERT', [], full));
+    const answer = await peer.send(ACME, [message(peer, 'failing')]);
+    expect(answer).toMatchObject({ status: 503, json: { errcode: 'M_UNKNOWN', retry_after_ms: 5_000 } });
+    expect(answer.text).not.toContain('secret');
+  });
 });
 
 describe('a server that we were told to leave alone', () => {
@@ -243,13 +251,5 @@ describe('a server that we were told to leave alone', () => {
     await peer.until(() => peer.received.some(({ pdu }) => pdu.content.body === 'patience'));
     expect(new Set(ids()).size).toBe(1);
     expect(ids()).toHaveLength(2);
-  });
-
-  it('while the database cannot be used is answered 503, with when to come back', async () => {
-    const full = Object.assign(new Error('database or disk is full: secret detail'), { code: 'SQLITE_FULL' });
-    vi.spyOn(acme.app.get(RoomReader), 'room').mockRejectedValueOnce(new QueryFailedError('INSERT', [], full));
-    const answer = await peer.send(ACME, [message(peer, 'failing')]);
-    expect(answer).toMatchObject({ status: 503, json: { errcode: 'M_UNKNOWN', retry_after_ms: 5_000 } });
-    expect(answer.text).not.toContain('secret');
   });
 });
