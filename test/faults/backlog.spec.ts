@@ -9,7 +9,7 @@ const EVENTS = LONG ? 50_000 : 2_000;
 /** Written at once. */
 const WRITERS = 20;
 const PATIENCE_MS = LONG ? 3_600_000 : 180_000;
-/** How much more memory the hub may take than when it had nothing to do: measured are about 60 MiB, whatever the backlog. */
+/** How much more memory the hub may take than when it had nothing to do: measured are 30 MiB for 2,000 events and 93 for 50,000. */
 const MORE_MIB = 200;
 const LOOK_MS = 250;
 
@@ -72,6 +72,8 @@ forEachDatabase(({ name, createUrl }) => {
         const back = await highest(rss, async () => {
           await participant.gateway.start();
           const from = performance.now();
+          // What is measured is not the backoff.
+          await hub.gateway.admin('POST', `destinations/${participant.server}/retry`);
           while ((await pair.behind()) > 0) await sleep(LOOK_MS);
           seconds = (performance.now() - from) / 1_000;
         });
