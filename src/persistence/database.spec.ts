@@ -90,6 +90,18 @@ forEachDatabase(({ name, createUrl }) => {
     });
   });
 
+  it('relaxed, does not take up what must be on the disk', async () => {
+    const wrong = database.transaction(() => database.transaction(() => Promise.resolve()), 'relaxed');
+    await expect(wrong).rejects.toThrow('on the disk');
+    const right = database.transaction(() => database.transaction(() => Promise.resolve(1), 'relaxed'));
+    expect(await right).toBe(1);
+  });
+
+  it('relaxed, is committed before it is reported', async () => {
+    await database.transaction((manager) => manager.insert(LeaseEntity, lease('x')), 'relaxed');
+    expect(await resources()).toEqual(['x']);
+  });
+
   describe('the schema', () => {
     it('is what the entities say', async () => {
       const dataSource = await new DataSource(dataSourceOptions(location())).initialize();

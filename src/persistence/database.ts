@@ -1,13 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Mutex } from 'async-mutex';
 import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
 import { backoff } from './backoff.js';
+import { type Durability, GroupCommit } from './group-commit.js';
+import { sqliteConnection } from './statements.js';
 import { unavailabilityOf } from './unavailability.js';
 
 interface Transaction {
   readonly manager: EntityManager;
+  readonly durability: Durability;
   readonly afterCommit: (() => void)[];
   open: boolean;
 }
@@ -31,22 +33,30 @@ export interface DatabaseFailure {
  * The unit of work, and the only door to the database: every write goes through `transaction`, every read through `read`.
  *
  * On SQLite all query runners of a data source share one connection, so two concurrent transactions would nest as
- * savepoints and roll each other back. A mutex makes writers take turns, and reads outside a transaction use a second,
+ * savepoints and roll each other back. Writers take turns (GroupCommit), and reads outside a transaction use a second,
  * read-only connection, so that they see committed rows alone.
  */
 @Injectable()
 export class Database implements OnApplicationShutdown {
   private readonly current = new AsyncLocalStorage<Transaction>();
-  private readonly turn = new Mutex();
   private readonly logger = new Logger('Database');
   private lastFailure: DatabaseFailure | undefined;
   private probing: NodeJS.Timeout | undefined;
   private closing = false;
 
+  /** SQLite alone: there is one connection that writes. */
+  private readonly sole: { groups: GroupCommit; manager: EntityManager } | undefined;
+
   constructor(
     private readonly writer: DataSource,
     private readonly reader: DataSource,
-  ) {}
+  ) {
+    const connection = sqliteConnection(writer.manager);
+    this.sole = connection && {
+      groups: new GroupCommit(connection),
+      manager: writer.createEntityManager(writer.createQueryRunner()),
+    };
+  }
 
   get engine(): 'sqlite' | 'postgres' {
     return this.writer.options.type === 'postgres' ? 'postgres' : 'sqlite';
@@ -61,15 +71,20 @@ export class Database implements OnApplicationShutdown {
   /**
    * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects (and the rejection passed on).
    * Inside of another transaction it joins that one. Nothing slow (a request to another server) belongs in it. `work` runs again
-   * when PostgreSQL asks for it, after a deadlock or (distributed engines) a conflict.
+   * when PostgreSQL asks for it, after a deadlock or (distributed engines) a conflict. `relaxed` is for what may be done again
+   * after the machine (not the process) was lost, and for nothing that anybody is told of (docs/adr/0007).
    */
-  async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (manager: EntityManager) => Promise<T>, durability: Durability = 'synced'): Promise<T> {
     const outer = this.current.getStore();
-    if (outer?.open) return work(outer.manager);
-    if (this.engine === 'sqlite') return this.turn.runExclusive(() => this.begin(work));
+    if (outer?.open) {
+      if (outer.durability === 'relaxed' && durability === 'synced') {
+        throw new Error('what must be on the disk cannot be a part of what need not');
+      }
+      return work(outer.manager);
+    }
     for (let repetitions = 1; ; repetitions++) {
       try {
-        return await this.begin(work);
+        return await this.begin(work, durability);
       } catch (error) {
         if (!isRepeatable(error) || repetitions > MAX_REPETITIONS) throw error;
         await sleep(backoff(REPEAT, repetitions));
@@ -107,12 +122,15 @@ export class Database implements OnApplicationShutdown {
     this.closing = true;
     clearTimeout(this.probing);
     if (this.reader !== this.writer && this.reader.isInitialized) await this.reader.destroy();
-    if (this.writer.isInitialized) await this.turn.runExclusive(() => this.writer.destroy());
+    await this.sole?.groups.settled();
+    if (this.writer.isInitialized) await this.writer.destroy();
   }
 
-  private async begin<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  private async begin<T>(work: (manager: EntityManager) => Promise<T>, durability: Durability): Promise<T> {
     try {
-      return await this.attempt(work);
+      return await (this.sole === undefined
+        ? this.onConnection(work, durability)
+        : this.inGroup(this.sole, work, durability));
     } catch (error) {
       const reason = unavailabilityOf(error);
       if (reason !== undefined) this.failed(reason);
@@ -120,34 +138,53 @@ export class Database implements OnApplicationShutdown {
     }
   }
 
-  private async attempt<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  private async inGroup<T>(
+    { groups, manager }: { groups: GroupCommit; manager: EntityManager },
+    work: (manager: EntityManager) => Promise<T>,
+    durability: Durability,
+  ): Promise<T> {
+    const transaction = this.opened(manager, durability);
+    const result = await groups.run(durability, () => this.perform(transaction, work));
+    this.effects(transaction);
+    return result;
+  }
+
+  private async onConnection<T>(work: (manager: EntityManager) => Promise<T>, durability: Durability): Promise<T> {
     const runner = this.writer.createQueryRunner();
-    const transaction: Transaction = {
-      manager: this.writer.createEntityManager(runner),
-      afterCommit: [],
-      open: true,
-    };
+    const transaction = this.opened(this.writer.createEntityManager(runner), durability);
     try {
       await runner.connect();
-      // IMMEDIATE: a transaction that reads first must not fail at its first write because another process wrote.
-      await runner.query(this.engine === 'sqlite' ? 'BEGIN IMMEDIATE' : 'BEGIN');
+      await runner.query(durability === 'synced' ? 'BEGIN' : 'BEGIN; SET LOCAL synchronous_commit = off');
       try {
-        const result = await this.current.run(transaction, () => work(transaction.manager));
+        const result = await this.perform(transaction, work);
         await runner.query('COMMIT');
-        transaction.open = false;
-        this.current.exit(() => {
-          for (const effect of transaction.afterCommit) effect();
-        });
+        this.effects(transaction);
         return result;
       } catch (error) {
-        transaction.open = false;
         await runner.query('ROLLBACK').catch(() => undefined); // the connection is gone: nothing was committed
         throw error;
       }
     } finally {
-      transaction.open = false;
       await runner.release();
     }
+  }
+
+  private opened(manager: EntityManager, durability: Durability): Transaction {
+    return { manager, durability, afterCommit: [], open: true };
+  }
+
+  private async perform<T>(transaction: Transaction, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    try {
+      return await this.current.run(transaction, () => work(transaction.manager));
+    } finally {
+      transaction.open = false;
+    }
+  }
+
+  private effects({ afterCommit }: Transaction): void {
+    this.current.exit(() => {
+      for (const effect of afterCommit) effect();
+    });
   }
 
   private failed(reason: string): void {
