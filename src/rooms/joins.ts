@@ -19,7 +19,8 @@ import { Lpdus } from './lpdus.js';
 import type { NewEvent } from './new-event.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { RemoteServers } from './remote-servers.js';
-import { type AppendedEvent, RoomLog, insertEvents, writeState } from './room-log.js';
+import { type AppendedEvent, RoomLog } from './room-log.js';
+import { insertEvents, writeState } from './room-rows.js';
 import { RoomReader } from './room-reader.js';
 
 /** How the first of our users enters a room of another hub (LM-04 §Joins). */

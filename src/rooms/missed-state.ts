@@ -8,7 +8,7 @@ import type { FollowedRoom } from './hub-events.js';
 import { HubHistory } from './hub-history.js';
 import { Incidents } from './incidents.js';
 import { RemoteRefusal, RemoteUnavailable } from './remote-servers.js';
-import { insertEvents, writeState } from './room-log.js';
+import { insertEvents, writeState } from './room-rows.js';
 
 /** The state that a room got by events which its hub does not give (LM-04 §state). */
 @Injectable()

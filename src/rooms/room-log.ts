@@ -1,30 +1,25 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In, LessThan } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
-import { DestinationRoomEntity, EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
+import { RoomEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
 import { Wakeups } from '../persistence/wakeups.js';
+import type { EventId, Pdu, RoomId } from '../protocol/index.js';
 import {
-  type EventId,
-  type Pdu,
-  type RoomId,
-  type UserId,
-  membershipOf,
-  parseUserId,
-  serverOfUser,
-} from '../protocol/index.js';
+  type AppendedEvent,
+  type EventRow,
+  insertEvents,
+  knownEvents,
+  moveDestinations,
+  readRoom,
+  swapHead,
+  writeState,
+} from './room-rows.js';
 import { RoomState, type StateKey } from './room-state.js';
 import { RoomStates } from './room-states.js';
 
-export interface AppendedEvent {
-  roomId: RoomId;
-  position: number;
-  eventId: EventId;
-  lpduHash: string | null;
-  pdu: Pdu;
-  rejected: boolean;
-}
+export type { AppendedEvent };
 
 /** Why an event is not appended. `rule`: the rule of LM-04 §Auth Rules, or a word of ours. */
 export interface Refusal {
@@ -178,7 +173,7 @@ export class RoomLog {
   private async commit(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<Outcome[]> {
     const room = await this.locked(manager, roomId);
     if (room === null) throw new UnknownRoom(roomId);
-    const known = await this.knownEvents(manager, roomId, jobs);
+    const known = await this.known(manager, roomId, jobs);
     const state = this.states.of(room).draft();
     await state.load(
       manager,
@@ -234,40 +229,28 @@ export class RoomLog {
   }
 
   /** Other processes wait here for their turn, instead of deciding what they would have to decide again (docs/adr/0008). */
-  private async locked(manager: EntityManager, roomId: RoomId): Promise<RoomEntity | null> {
-    if (this.database.engine === 'postgres') {
-      await manager.query('SELECT 1 FROM room WHERE room_id = $1 FOR UPDATE', [roomId]);
-    }
-    return manager.findOneBy(RoomEntity, { roomId });
+  private locked(manager: EntityManager, roomId: RoomId): Promise<RoomEntity | null> {
+    return readRoom(manager, roomId, this.database.engine === 'postgres' ? 'FOR UPDATE' : '');
   }
 
-  private async knownEvents(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<KnownEvents> {
+  private async known(manager: EntityManager, roomId: RoomId, jobs: readonly AppendJob[]): Promise<KnownEvents> {
     const known = new KnownEvents();
-    const hashes = jobs.flatMap(({ identity, lpduHash }) => [
+    const lpduHashes = jobs.flatMap(({ identity, lpduHash }) => [
       ...(identity && 'lpduHash' in identity ? [identity.lpduHash] : []),
       ...(lpduHash === undefined ? [] : [lpduHash]),
     ]);
-    const ids = jobs.flatMap(({ identity, refersTo }) => [
+    const eventIds = jobs.flatMap(({ identity, refersTo }) => [
       ...(identity && 'eventId' in identity ? [identity.eventId] : []),
       ...(refersTo ?? []),
     ]);
-    const select = { eventId: true, position: true, lpduHash: true } as const;
-    if (hashes.length > 0)
-      known.add(...(await manager.find(EventEntity, { select, where: { roomId, lpduHash: In(hashes) } })));
-    if (ids.length > 0)
-      known.add(...(await manager.find(EventEntity, { select, where: { roomId, eventId: In(ids) } })));
+    known.add(...(await knownEvents(manager, roomId, { lpduHashes, eventIds })));
     return known;
   }
 
   private async write(manager: EntityManager, room: RoomEntity, appended: readonly AppendedEvent[]): Promise<void> {
     const last = appended.at(-1);
     if (last === undefined) return;
-    const swapped = await manager.update(
-      RoomEntity,
-      { roomId: room.roomId, headPosition: room.headPosition },
-      { headPosition: last.position, headEventId: last.eventId },
-    );
-    if (swapped.affected !== 1) throw new HeadMoved();
+    if (!(await swapHead(manager, room, last))) throw new HeadMoved();
     await insertEvents(manager, appended, this.clock.now());
     await writeState(manager, appended);
     if (room.role === 'hub') await moveDestinations(manager, room, appended);
@@ -285,7 +268,7 @@ class KnownEvents {
   private readonly byId = new Map<string, { eventId: EventId; position: number }>();
   private readonly byLpdu = new Map<string, { eventId: EventId; position: number }>();
 
-  add(...events: Pick<AppendedEvent, 'eventId' | 'position' | 'lpduHash'>[]): void {
+  add(...events: EventRow[]): void {
     for (const { eventId, position, lpduHash } of events) {
       this.byId.set(eventId, { eventId, position });
       const first = lpduHash === null ? undefined : this.byLpdu.get(lpduHash);
@@ -298,106 +281,4 @@ class KnownEvents {
   find(identity: { lpduHash: string } | { eventId: EventId }): { eventId: EventId; position: number } | undefined {
     return 'lpduHash' in identity ? this.byLpdu.get(identity.lpduHash) : this.byId.get(identity.eventId);
   }
-}
-
-/** Rows of events, as the chain brought them or (`snapshot`) as a send_join answer did. */
-export async function insertEvents(
-  manager: EntityManager,
-  events: readonly AppendedEvent[],
-  now: number,
-  snapshot = false,
-): Promise<void> {
-  const rows = events.map(({ roomId, position, eventId, lpduHash, pdu, rejected }): EventEntity => ({
-    roomId,
-    position,
-    eventId,
-    type: pdu.type,
-    stateKey: pdu.state_key ?? null,
-    sender: pdu.sender,
-    lpduHash,
-    snapshot,
-    rejected,
-    json: JSON.stringify(pdu),
-    receivedAt: now,
-  }));
-  for (let at = 0; at < rows.length; at += MAX_GROUP) await manager.insert(EventEntity, rows.slice(at, at + MAX_GROUP));
-}
-
-/** Moves current state to these events; the last of each (type, state_key) counts. */
-export async function writeState(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
-  const rows = new Map<string, RoomStateEntity>();
-  for (const { roomId, position, pdu, rejected } of events) {
-    if (pdu.state_key === undefined || rejected) continue;
-    const member = pdu.type === 'm.room.member' ? parseUserId(pdu.state_key) : undefined;
-    rows.set(`${pdu.type}\u0000${pdu.state_key}`, {
-      roomId,
-      type: pdu.type,
-      stateKey: pdu.state_key,
-      position,
-      server: member === undefined ? null : serverOfUser(member),
-      membership: member === undefined ? null : (membershipOf(pdu) ?? null),
-    });
-  }
-  const all = [...rows.values()];
-  for (let at = 0; at < all.length; at += MAX_GROUP) {
-    await manager.upsert(RoomStateEntity, all.slice(at, at + MAX_GROUP), ['roomId', 'type', 'stateKey']);
-  }
-}
-
-/** A server's cursor on the room starts with its first join and ends with its last leave (LM-04 §Sending Events). */
-async function moveDestinations(
-  manager: EntityManager,
-  room: RoomEntity,
-  appended: readonly AppendedEvent[],
-): Promise<void> {
-  const changes = new Map<string, AppendedEvent>();
-  for (const event of appended) {
-    const member = event.pdu.type === 'm.room.member' ? parseUserId(event.pdu.state_key) : undefined;
-    if (member !== undefined) changes.set(serverOfUser(member), event);
-  }
-  changes.delete(room.hubServer);
-  for (const [name, { position, pdu }] of changes) {
-    const member = parseUserId(pdu.state_key);
-    if (member === undefined) continue;
-    const server = serverOfUser(member);
-    const { roomId } = room;
-    const joined = await manager.existsBy(RoomStateEntity, { roomId, server, membership: 'join' });
-    const cursor = await manager.findOneBy(DestinationRoomEntity, { server, roomId });
-    const follows = cursor !== null && cursor.untilPosition === null;
-    if (joined && !follows) {
-      const joinedAt = appended.find((event) => isJoinOf(event, name))?.position ?? position;
-      await manager.upsert(DestinationRoomEntity, { server, roomId, cursor: joinedAt - 1, untilPosition: null }, [
-        'server',
-        'roomId',
-      ]);
-    } else if (!joined && follows) {
-      await manager.update(DestinationRoomEntity, { server, roomId }, { untilPosition: position });
-    } else if (!joined && pdu.sender !== member && (await isTold(manager, cursor !== null, roomId, member, position))) {
-      // An invite, a knock or a ban is taken back: this event, and nothing else of the room, goes to a server that is not in it.
-      const settled = cursor === null || cursor.cursor >= (cursor.untilPosition ?? position);
-      const only = { server, roomId, cursor: position - 1, untilPosition: position };
-      if (settled) await manager.upsert(DestinationRoomEntity, only, ['server', 'roomId']);
-    }
-  }
-}
-
-/** Whether a user's server, which is not in the room, knows what the event at a position takes back. */
-async function isTold(
-  manager: EntityManager,
-  followed: boolean,
-  roomId: RoomId,
-  userId: UserId,
-  position: number,
-): Promise<boolean> {
-  const before = await manager.findOne(EventEntity, {
-    where: { roomId, type: 'm.room.member', stateKey: userId, position: LessThan(position), rejected: false },
-    order: { position: 'DESC' },
-  });
-  const membership = before === null ? undefined : membershipOf(JSON.parse(before.json) as Pdu);
-  return membership === 'invite' || membership === 'knock' || (membership === 'ban' && followed);
-}
-
-function isJoinOf({ pdu }: AppendedEvent, server: string): boolean {
-  const member = pdu.type === 'm.room.member' ? parseUserId(pdu.state_key) : undefined;
-  return member !== undefined && serverOfUser(member) === server && membershipOf(pdu) === 'join';
 }

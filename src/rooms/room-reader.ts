@@ -3,6 +3,7 @@ import { Between, In, LessThan, MoreThan } from 'typeorm';
 import { Database } from '../persistence/database.js';
 import { EventEntity, RoomEntity, RoomStateEntity } from '../persistence/entities/index.js';
 import type { EventId, Pdu, RoomId, ServerName, UserId } from '../protocol/index.js';
+import { readRoom } from './room-rows.js';
 
 export interface StoredEvent {
   roomId: RoomId;
@@ -32,7 +33,7 @@ export class RoomReader {
   constructor(private readonly database: Database) {}
 
   room(roomId: RoomId): Promise<RoomEntity | null> {
-    return this.database.read.findOneBy(RoomEntity, { roomId });
+    return readRoom(this.database.read, roomId);
   }
 
   rooms(): Promise<RoomEntity[]> {
