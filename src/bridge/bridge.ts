@@ -83,7 +83,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   private async startRoom(roomId: RoomId): Promise<void> {
-    for (const { id } of await this.mappings.ofRoom(roomId)) this.outbound.loops.start(id);
+    for (const id of await this.mappings.idsOfRoom(roomId)) this.outbound.loops.start(id);
   }
 
   private async startWaiting(): Promise<void> {

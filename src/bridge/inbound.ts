@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { type EntityManager, In } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { RoomMappings, channelOfKey } from '../mapping/room-mappings.js';
 import { UserMappings } from '../mapping/user-mappings.js';
 import { backoff } from '../persistence/backoff.js';
@@ -7,6 +7,7 @@ import { InboxEntity, MessageMappingEntity, type RoomMappingEntity } from '../pe
 import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, LeaseLost, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
+import { inList, selectRows } from '../persistence/statements.js';
 import type { InboundMessage } from '../platform/port.js';
 import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
 import { RoomRefusal, Rooms, type Sent } from '../rooms/rooms.js';
@@ -135,11 +136,11 @@ export class Inbound implements OnModuleInit {
   private async completeSubmitted(manager: EntityManager, events: readonly AppendedEvent[]): Promise<void> {
     const echoes = new Map(events.flatMap((event) => (event.lpduHash === null ? [] : [[event.lpduHash, event]])));
     if (echoes.size === 0) return;
-    const lpduHashes = In([...echoes.keys()]);
-    const submitted = await manager.findBy(InboxEntity, { lpduHash: lpduHashes, state: In(['submitted', 'refused']) });
-    for (const { lpduHash } of submitted) {
-      const echo = lpduHash === null ? undefined : echoes.get(lpduHash);
-      if (echo === undefined || lpduHash === null) continue;
+    const [list, lpduHashes] = inList([...echoes.keys()]);
+    const sql = `SELECT lpdu_hash AS "lpduHash" FROM inbox WHERE lpdu_hash IN (${list}) AND state IN ('submitted', 'refused')`;
+    for (const { lpduHash } of await selectRows<{ lpduHash: string }>(manager, sql, lpduHashes)) {
+      const echo = echoes.get(lpduHash);
+      if (echo === undefined) continue;
       await manager.update(MessageMappingEntity, { lpduHash }, { eventId: echo.eventId });
       await manager.update(InboxEntity, { lpduHash }, { state: 'carried' });
     }

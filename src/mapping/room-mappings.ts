@@ -13,6 +13,7 @@ import {
   RoomEntity,
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
+import { selectRows } from '../persistence/statements.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { RoomId, ServerName } from '../protocol/index.js';
 
@@ -94,6 +95,12 @@ export class RoomMappings {
 
   ofChannel({ platform, workspace, channelId }: ChannelName): Promise<RoomMappingEntity | null> {
     return this.database.read.findOneBy(RoomMappingEntity, { platform, workspace, channelId });
+  }
+
+  /** Ids of the mappings of a room. */
+  async idsOfRoom(roomId: RoomId): Promise<string[]> {
+    const sql = 'SELECT id FROM room_mapping WHERE room_id = ?';
+    return (await selectRows<{ id: string }>(this.database.read, sql, [roomId])).map(({ id }) => id);
   }
 
   ofRoom(roomId: RoomId): Promise<RoomMappingEntity[]> {

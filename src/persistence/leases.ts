@@ -4,6 +4,7 @@ import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationB
 import type { EntityManager } from 'typeorm';
 import { Database } from './database.js';
 import { LeaseEntity } from './entities/index.js';
+import type { Durability } from './group-commit.js';
 import { GatewayName } from './gateway-name.js';
 import { PRESENCE } from './wakeup-relay.js';
 import { Wakeups } from './wakeups.js';
@@ -31,7 +32,7 @@ export interface Lease {
   /** Throws LeaseLost. As long as the transaction lasts nobody takes the lease over. */
   confirm(manager: EntityManager): Promise<void>;
   /** A transaction (or a part of the one around it) that is committed only if the lease is still held. */
-  transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T>;
+  transaction<T>(work: (manager: EntityManager) => Promise<T>, durability?: Durability): Promise<T>;
 }
 
 interface Held {
@@ -259,11 +260,11 @@ class SharedLease implements Lease {
     if (rows.length === 0) throw new LeaseLost(this.resource);
   }
 
-  transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  transaction<T>(work: (manager: EntityManager) => Promise<T>, durability?: Durability): Promise<T> {
     return this.database.transaction(async (manager) => {
       await this.confirm(manager);
       return work(manager);
-    });
+    }, durability);
   }
 }
 
@@ -277,8 +278,8 @@ class SoleLease implements Lease {
     return Promise.resolve();
   }
 
-  transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.database.transaction(work);
+  transaction<T>(work: (manager: EntityManager) => Promise<T>, durability?: Durability): Promise<T> {
+    return this.database.transaction(work, durability);
   }
 }
 

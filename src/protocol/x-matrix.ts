@@ -62,7 +62,13 @@ export function requestObject({ method, uri, origin, destination }: SignedReques
 
 /** The Authorization header of a request of ours. A request without a body is signed without `content` (profile §3). */
 export function signRequest(request: SignedRequest, content: JsonValue | undefined, key: SigningKey): string {
-  const sig = key.sign(bytesOf(requestObject(request, content)));
+  return signCanonicalRequest(request, content === undefined ? undefined : canonicalJsonLoose(content), key);
+}
+
+/** The same, where the canonical form of the content (`canonicalJsonLoose`) is known already. */
+export function signCanonicalRequest(request: SignedRequest, content: string | undefined, key: SigningKey): string {
+  const rest = canonicalJsonLoose(requestObject(request));
+  const sig = key.sign(Buffer.from(content === undefined ? rest : `{"content":${content},${rest.slice(1)}`));
   return formatXMatrix({ origin: request.origin, destination: request.destination, key: key.keyId, sig });
 }
 

@@ -6,7 +6,6 @@ import {
   type Pdu,
   type RoomId,
   type UserId,
-  canonicalJson,
   membershipOf,
   parseUserId,
   serverOfUser,
@@ -80,10 +79,7 @@ export async function swapHead(manager: EntityManager, room: RoomEntity, head: E
   return (await execute(manager, sql, parameters)) === 1;
 }
 
-/**
- * Rows of events, as the chain brought them or (`snapshot`) as a send_join answer did. Their text is canonical: what is sent of
- * them, and signed over, is put together from it as it stands.
- */
+/** Rows of events, as the chain brought them or (`snapshot`) as a send_join answer did. */
 export function insertEvents(
   manager: EntityManager,
   events: readonly AppendedEvent[],
@@ -100,7 +96,7 @@ export function insertEvents(
     lpduHash,
     snapshot,
     rejected,
-    canonicalJson(pdu),
+    JSON.stringify(pdu),
     now,
   ]);
   return insertRows(manager, 'event', EVENT_COLUMNS, rows);

@@ -9,7 +9,7 @@ import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificates, certificates } from '../../demo/authority.js';
 import { publicConnector, publicLookup } from '../../src/federation/client/addresses.js';
-import { FederationClient } from '../../src/federation/client/federation-client.js';
+import { FederationClient, requestBody } from '../../src/federation/client/federation-client.js';
 import { fetchWellKnown } from '../../src/federation/client/well-known.js';
 import type { ServerName } from '../../src/protocol/index.js';
 import { startGateway } from '../support/gateway.js';
@@ -221,8 +221,7 @@ describe('a request of ours', () => {
     );
     const client = gateway.app.get(FederationClient);
     const ask = (n: number) => {
-      const body = { text: `{"n":${String(n)}}`, value: { n } };
-      return client.send('a.example' as ServerName, { method: 'PUT', path: '/x', body });
+      return client.send('a.example' as ServerName, { method: 'PUT', path: '/x', body: requestBody({ n }) });
     };
     const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(n)));
     expect(answers.map(({ value }) => (value as { got: string }).got)).toEqual(

@@ -7,9 +7,10 @@ import {
   type JsonValue,
   type ParsedJson,
   type ServerName,
+  canonicalJsonLoose,
   isJsonObject,
   parseJson,
-  signRequest,
+  signCanonicalRequest,
 } from '../../protocol/index.js';
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
@@ -28,12 +29,29 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024; // send_join of a large room
 const WELL_KNOWN_TIMEOUT_MS = 15_000;
 const MAX_AGENTS = 2_000;
 
+/** JSON as it is sent, and in its canonical form, which is signed. */
+export interface RequestBody {
+  text: string;
+  canonical: string;
+}
+
+/** A body whose text must stay as it is. */
+export const bodyOfText = (text: string): RequestBody => ({
+  text,
+  canonical: canonicalJsonLoose(JSON.parse(text) as JsonValue),
+});
+
+/** A body of canonical JSON. */
+export function requestBody(value: JsonValue): RequestBody {
+  const canonical = canonicalJsonLoose(value);
+  return { text: canonical, canonical };
+}
+
 export interface FederationRequest {
   method: 'GET' | 'PUT' | 'POST';
   /** Path and query, as they are signed. */
   path: string;
-  /** The JSON text that is sent, and what it says. */
-  body?: { text: string; value: JsonValue };
+  body?: RequestBody;
   /** The key endpoints are not authenticated. */
   unsigned?: boolean;
   /** The largest answer that is read; 64 MiB when absent. */
@@ -79,7 +97,7 @@ export class FederationClient implements OnApplicationShutdown {
     const { serverName, signingKey } = this.identity;
     const signed = { method, uri: path, origin: serverName, destination: server };
     const headers = {
-      ...(unsigned ? {} : { authorization: signRequest(signed, body?.value, signingKey) }),
+      ...(unsigned ? {} : { authorization: signCanonicalRequest(signed, body?.canonical, signingKey) }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
     let status: number;

@@ -27,7 +27,7 @@ import {
   RemoteServers,
 } from '../../rooms/remote-servers.js';
 import { failedPdus } from '../failed-pdus.js';
-import { FederationClient } from './federation-client.js';
+import { FederationClient, requestBody } from './federation-client.js';
 import { RemoteKeys } from './remote-keys.js';
 
 const MAX_ALIAS_SERVERS = 50;
@@ -95,7 +95,7 @@ export class FederationRemoteServers extends RemoteServers {
     const value = { pdus: [lpdu] };
     const reference = eventIdOf(lpdu);
     const path = federationPath('send', reference);
-    const answer = await this.client.send(hub, { method: 'PUT', path, body: { text: JSON.stringify(value), value } });
+    const answer = await this.client.send(hub, { method: 'PUT', path, body: requestBody(value) });
     return failedPdus(answer.value).get(reference);
   }
 
@@ -127,10 +127,10 @@ export class FederationRemoteServers extends RemoteServers {
   async sendPdu(server: ServerName, pdu: Pdu): Promise<void> {
     const value = { pdus: [pdu] };
     const path = federationPath('send', eventIdOf(pdu));
-    await this.client.send(server, { method: 'PUT', path, body: { text: JSON.stringify(value), value } });
+    await this.client.send(server, { method: 'PUT', path, body: requestBody(value) });
   }
 
   private post(server: ServerName, path: string, value: JsonValue): Promise<ParsedJson> {
-    return this.client.send(server, { method: 'POST', path, body: { text: JSON.stringify(value), value } });
+    return this.client.send(server, { method: 'POST', path, body: requestBody(value) });
   }
 }

@@ -4,6 +4,7 @@ import { asAsked, backoff } from '../../persistence/backoff.js';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { DestinationEntity } from '../../persistence/entities/index.js';
+import { selectRows } from '../../persistence/statements.js';
 import { Wakeups } from '../../persistence/wakeups.js';
 import type { ServerName } from '../../protocol/index.js';
 import { RemoteRefusal } from '../../rooms/remote-servers.js';
@@ -11,6 +12,7 @@ import { RemoteRefusal } from '../../rooms/remote-servers.js';
 const RETRY = { firstMs: 2_000, longestMs: 3_600_000 }; // profile §5
 const MAX_ERROR = 500;
 const SUCCESS_NOTED_MS = 60_000;
+const RETRY_STATE = 'SELECT failing_since AS since, next_attempt_at AS next FROM destination WHERE server = ?';
 
 /** Which servers answer and which do not, and when to try again (profile §5). */
 @Injectable()
@@ -28,9 +30,12 @@ export class Destinations {
 
   /** How long the server is to be left alone, in ms. */
   async waitFor(server: ServerName): Promise<number> {
-    const row = await this.database.read.findOneBy(DestinationEntity, { server });
-    if (row?.failingSince != null && !this.failing.has(server)) this.failing.set(server, { lastFailureAt: 0 });
-    return Math.max(0, (row?.nextAttemptAt ?? 0) - this.clock.now());
+    const [row] = await selectRows<{ since: unknown; next: number | string }>(this.database.read, RETRY_STATE, [
+      server,
+    ]);
+    if (row === undefined) return 0;
+    if (row.since !== null && !this.failing.has(server)) this.failing.set(server, { lastFailureAt: 0 });
+    return Math.max(0, Number(row.next) - this.clock.now());
   }
 
   /** Writes only what changes something for the admin: a recovery, or the first success in a while. */

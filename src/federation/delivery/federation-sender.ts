@@ -10,7 +10,7 @@ import { Echoes } from '../../rooms/echoes.js';
 import { ForkChecks } from '../../rooms/fork-checks.js';
 import { Gaps } from '../../rooms/gaps.js';
 import { RemoteRefusal, RemoteUnavailable } from '../../rooms/remote-servers.js';
-import { FederationClient } from '../client/federation-client.js';
+import { FederationClient, type RequestBody, bodyOfText, requestBody } from '../client/federation-client.js';
 import { Destinations } from './destinations.js';
 import { type OutgoingTransaction, OutgoingTransactions } from './outgoing-transactions.js';
 
@@ -18,6 +18,7 @@ import { type OutgoingTransaction, OutgoingTransactions } from './outgoing-trans
 const POLL_MS = 5_000;
 /** A hub that works at a transaction has appended something more of it by then. */
 const ASK_AGAIN_MS = 2_000;
+const MAX_BODIES = 8;
 
 /** In a row: a server that fails over every second request, whatever it is, has an outage too. */
 const PROOFS = 4;
@@ -35,6 +36,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   /** What was left of the transaction in flight when its hub was last asked. */
   private readonly asked = new Map<ServerName, { txnId: string; left: number }>();
   private poll: NodeJS.Timeout | undefined;
+  private bodies: readonly RequestBody[] = [];
 
   constructor(
     leases: Leases,
@@ -98,7 +100,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
     while (!this.loops.stopped) {
       const wait = await this.destinations.waitFor(server);
       if (wait > 0) return wait;
-      const transaction = await lease.transaction(() => this.transactions.next(server));
+      const transaction = await this.transactions.next(server, lease);
       if (transaction === undefined) {
         // It answers, and nothing waits any more: what it failed over was given up.
         if (gaveUp) await this.destinations.succeeded(server);
@@ -109,13 +111,12 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
         if (pause !== undefined) return pause;
       }
       this.asked.delete(server);
-      const value = JSON.parse(transaction.body) as JsonValue;
       const path = federationPath('send', transaction.txnId);
       failpoint('sender.committed');
       try {
-        const answer = await this.client.send(server, { method: 'PUT', path, body: { text: transaction.body, value } });
+        const answer = await this.client.send(server, { method: 'PUT', path, body: this.body(transaction.body) });
         failpoint('sender.answered');
-        await lease.transaction(() => this.transactions.settle(transaction, answer.value));
+        await this.transactions.settle(transaction, answer.value, lease);
         failpoint('sender.settled');
         await this.destinations.succeeded(server);
       } catch (error) {
@@ -141,7 +142,7 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
 
   /** Whether a server that fails over an event takes transactions without any: else it has an outage, and no event is to blame. */
   private async takesOtherThings(server: ServerName): Promise<boolean> {
-    const body = { text: JSON.stringify(NOTHING), value: NOTHING };
+    const body = requestBody(NOTHING);
     try {
       for (let n = 0; n < PROOFS; n++) {
         await this.client.send(server, { method: 'PUT', path: federationPath('send', randomUUID()), body });
@@ -152,6 +153,15 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
       if (error instanceof RemoteRefusal) return error.status < 500 && error.status !== 429;
       throw error;
     }
+  }
+
+  /** The servers of a room mostly get the same: what is signed of it is made once. */
+  private body(text: string): RequestBody {
+    const known = this.bodies.find((each) => each.text === text);
+    if (known !== undefined) return known;
+    const made = bodyOfText(text);
+    this.bodies = [made, ...this.bodies].slice(0, MAX_BODIES);
+    return made;
   }
 
   /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { type EntityManager, In, LessThan } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import {
@@ -9,6 +9,8 @@ import {
   RoomEntity,
   TransactionOutEntity,
 } from '../../persistence/entities/index.js';
+import type { Lease } from '../../persistence/leases.js';
+import { execute, selectRows } from '../../persistence/statements.js';
 import {
   type EventId,
   type JsonValue,
@@ -21,7 +23,6 @@ import {
 import { Incidents } from '../../rooms/incidents.js';
 import { Lpdus } from '../../rooms/lpdus.js';
 import type { RemoteRefusal } from '../../rooms/remote-servers.js';
-import { RoomReader } from '../../rooms/room-reader.js';
 import { failedPdus } from '../failed-pdus.js';
 import { FederationPolicy } from '../federation-policy.js';
 
@@ -35,6 +36,44 @@ interface Settles {
 /** A transaction, and whether it was sent before: then what became of it is not known. */
 export type OutgoingTransaction = TransactionOutEntity & { repeated: boolean };
 
+interface LpduRow {
+  json: string;
+  lpduHash: string;
+  referenceId: EventId;
+}
+
+interface CursorRow {
+  roomId: RoomId;
+  cursor: number | string;
+  until: number | string;
+}
+
+interface EventText {
+  position: number | string;
+  json: string;
+}
+
+interface InFlightRow {
+  txnId: string;
+  body: string;
+  settles: string;
+  createdAt: number | string;
+}
+
+const PENDING = `SELECT json, lpdu_hash AS "lpduHash", reference_id AS "referenceId" FROM lpdu_out
+  WHERE hub_server = ? AND state = 'pending' ORDER BY sequence`;
+const BEHIND = `SELECT target.room_id AS "roomId", target.cursor,
+    COALESCE(target.until_position, room.head_position) AS until
+  FROM destination_room target JOIN room ON room.room_id = target.room_id
+  WHERE target.server = ? AND target.cursor < COALESCE(target.until_position, room.head_position)`;
+const TEXTS = `SELECT position, json FROM event
+  WHERE room_id = ? AND position > ? AND position <= ? AND NOT snapshot ORDER BY position LIMIT ?`;
+const IN_FLIGHT = `SELECT txn_id AS "txnId", body, settles, created_at AS "createdAt"
+  FROM transaction_out WHERE server = ?`;
+const KEEP = 'INSERT INTO transaction_out (server, txn_id, body, settles, created_at) VALUES (?, ?, ?, ?, ?)';
+const ANSWERED = 'DELETE FROM transaction_out WHERE server = ? AND txn_id = ?';
+const MOVE_CURSOR = 'UPDATE destination_room SET cursor = ? WHERE server = ? AND room_id = ? AND cursor < ?';
+const FOLLOWING = 'SELECT server FROM destination_room WHERE room_id = ?';
 const MAX_REASON = 500;
 /** After so many failures over one event alone it may be given up (docs/adr/0003). */
 const MAX_HUB_FAILURES = 3;
@@ -51,61 +90,75 @@ export class OutgoingTransactions {
 
   constructor(
     private readonly database: Database,
-    private readonly reader: RoomReader,
     private readonly lpdus: Lpdus,
     private readonly incidents: Incidents,
     private readonly policy: FederationPolicy,
     private readonly clock: Clock,
   ) {}
 
-  /** The transaction in flight, else a new one of what waits for the server; undefined when nothing does. */
-  async next(server: ServerName): Promise<OutgoingTransaction | undefined> {
-    return this.database.transaction(async (manager) => {
-      const inFlight = await manager.findOneBy(TransactionOutEntity, { server });
-      if (inFlight !== null && !(await this.isOvertaken(inFlight))) return Object.assign(inFlight, { repeated: true });
-      if (inFlight !== null) await manager.delete(TransactionOutEntity, { server });
-      const most = this.most.get(server) ?? MAX_PDUS_PER_TRANSACTION;
-      const lpdus = await manager.find(LpduOutEntity, {
-        where: { hubServer: server, state: 'pending' },
-        order: { sequence: 'ASC' },
-        take: most,
-      });
-      const pdus = lpdus.map(({ json }) => JSON.parse(json) as JsonValue);
-      const cursors: Settles['cursors'] = {};
-      for (const { roomId, cursor, untilPosition } of await manager.findBy(DestinationRoomEntity, { server })) {
-        const room = await manager.findOneBy(RoomEntity, { roomId });
-        const until = untilPosition ?? room?.headPosition ?? -1;
-        const free = most - pdus.length;
-        if (cursor >= until || free === 0 || !(await this.policy.admits(roomId, server))) continue;
-        const events = (await this.reader.eventsAfter(roomId, cursor, free)).filter(
-          ({ position }) => position <= until,
-        );
-        pdus.push(...events.map(({ pdu }) => pdu));
-        const last = events.at(-1);
-        if (last !== undefined) cursors[roomId] = last.position;
-      }
-      if (pdus.length === 0) {
-        this.most.delete(server);
-        return undefined;
-      }
-      const settles: Settles = {
-        lpdus: lpdus.map(({ lpduHash, referenceId }) => ({ lpduHash, referenceId })),
-        cursors,
-      };
-      const row = {
-        server,
-        txnId: randomUUID(),
-        body: JSON.stringify({ pdus }),
-        settles: JSON.stringify(settles),
-        createdAt: this.clock.now(),
-      };
-      await manager.insert(TransactionOutEntity, row);
-      return { ...row, repeated: false };
-    });
+  /**
+   * The transaction in flight, else a new one of what waits for the server; undefined when nothing does. One that brings the log
+   * alone need not outlive the machine (docs/adr/0007); one with LPDUs must, because some hubs append twice what comes twice.
+   */
+  async next(server: ServerName, lease: Lease): Promise<OutgoingTransaction | undefined> {
+    const pending = (await selectRows(this.database.read, `${PENDING} LIMIT 1`, [server])).length > 0;
+    return lease.transaction(
+      async (manager) => {
+        const inFlight = await this.inFlight(manager, server);
+        if (inFlight !== undefined && !(await this.isOvertaken(inFlight)))
+          return Object.assign(inFlight, { repeated: true });
+        if (inFlight !== undefined) await manager.delete(TransactionOutEntity, { server });
+        const made = await this.make(manager, server, pending);
+        if (made === undefined) this.most.delete(server);
+        return made && Object.assign(made, { repeated: false });
+      },
+      pending ? 'synced' : 'relaxed',
+    );
+  }
+
+  private async make(
+    manager: EntityManager,
+    server: ServerName,
+    pending: boolean,
+  ): Promise<TransactionOutEntity | undefined> {
+    const most = this.most.get(server) ?? MAX_PDUS_PER_TRANSACTION;
+    const lpdus = pending ? await selectRows<LpduRow>(manager, `${PENDING} LIMIT ?`, [server, most]) : [];
+    const texts = lpdus.map(({ json }) => json);
+    const cursors: Settles['cursors'] = {};
+    for (const { roomId, cursor, until } of await selectRows<CursorRow>(manager, BEHIND, [server])) {
+      if (texts.length === most) break;
+      if (!(await this.policy.admits(roomId, server))) continue;
+      const range = [roomId, Number(cursor), Number(until), most - texts.length];
+      const events = await selectRows<EventText>(manager, TEXTS, range);
+      texts.push(...events.map(({ json }) => json));
+      const last = events.at(-1);
+      if (last !== undefined) cursors[roomId] = Number(last.position);
+    }
+    if (texts.length === 0) return undefined;
+    const settles: Settles = {
+      lpdus: lpdus.map(({ lpduHash, referenceId }) => ({ lpduHash, referenceId })),
+      cursors,
+    };
+    const row = {
+      server,
+      txnId: randomUUID(),
+      body: `{"pdus":[${texts.join(',')}]}`,
+      settles: JSON.stringify(settles),
+      createdAt: this.clock.now(),
+    };
+    await execute(manager, KEEP, [row.server, row.txnId, row.body, row.settles, row.createdAt]);
+    return row;
+  }
+
+  private async inFlight(manager: EntityManager, server: ServerName): Promise<TransactionOutEntity | undefined> {
+    const [row] = await selectRows<InFlightRow>(manager, IN_FLIGHT, [server]);
+    if (row === undefined) return undefined;
+    const { txnId, body, settles, createdAt } = row;
+    return { server, txnId, body, settles, createdAt: Number(createdAt) };
   }
 
   /** The server answered 200: cursors move, LPDUs are sent, or refused. */
-  async settle(transaction: TransactionOutEntity, answer: JsonValue): Promise<void> {
+  async settle(transaction: TransactionOutEntity, answer: JsonValue, lease: Lease): Promise<void> {
     const { server } = transaction;
     const { lpdus, cursors } = JSON.parse(transaction.settles) as Settles;
     const failed = failedPdus(answer);
@@ -122,13 +175,16 @@ export class OutgoingTransactions {
     // A participant knows again what it has: it can be tried with more at once.
     const most = this.most.get(server);
     if (most !== undefined && lpdus.length === 0) this.most.set(server, Math.min(2 * most, MAX_PDUS_PER_TRANSACTION));
-    await this.database.transaction(async (manager) => {
-      await manager.delete(TransactionOutEntity, { server, txnId: transaction.txnId });
-      await this.moveCursors(manager, server, cursors);
-      const sent = lpdus.map(({ lpduHash }) => lpduHash).filter((hash) => !refused.has(hash));
-      if (sent.length > 0) await this.lpdus.noteSent(manager, sent);
-      for (const [lpduHash, reason] of refused) await this.lpdus.noteRefused(manager, lpduHash, reason);
-    });
+    await lease.transaction(
+      async (manager) => {
+        await execute(manager, ANSWERED, [server, transaction.txnId]);
+        await this.moveCursors(manager, server, cursors);
+        const sent = lpdus.map(({ lpduHash }) => lpduHash).filter((hash) => !refused.has(hash));
+        if (sent.length > 0) await this.lpdus.noteSent(manager, sent);
+        for (const [lpduHash, reason] of refused) await this.lpdus.noteRefused(manager, lpduHash, reason);
+      },
+      lpdus.length > 0 ? 'synced' : 'relaxed',
+    );
   }
 
   /**
@@ -210,13 +266,13 @@ export class OutgoingTransactions {
 
   /** Servers with a cursor on a room. */
   async following(roomId: RoomId): Promise<ServerName[]> {
-    const rows = await this.database.read.findBy(DestinationRoomEntity, { roomId });
+    const rows = await selectRows<{ server: ServerName }>(this.database.read, FOLLOWING, [roomId]);
     return rows.map(({ server }) => server);
   }
 
   private async moveCursors(manager: EntityManager, server: ServerName, cursors: Settles['cursors']): Promise<void> {
     for (const [roomId, position] of Object.entries(cursors) as [RoomId, number][]) {
-      await manager.update(DestinationRoomEntity, { server, roomId, cursor: LessThan(position) }, { cursor: position });
+      await execute(manager, MOVE_CURSOR, [position, server, roomId, position]);
     }
   }
 

@@ -6,8 +6,14 @@ import { Clock } from '../../persistence/clock.js';
 import { Database } from '../../persistence/database.js';
 import { TransactionInEntity } from '../../persistence/entities/index.js';
 import { failpoint } from '../../persistence/failpoint.js';
+import { execute, selectRows } from '../../persistence/statements.js';
 import { type JsonValue, MAX_IDENTIFIER_BYTES, MatrixError, isJsonObject, toErrorCode } from '../../protocol/index.js';
 import { type FederationCall, parameter } from './call.js';
+
+const LOOK_UP = `SELECT status, answer FROM transaction_in
+  WHERE origin = ? AND endpoint = ? AND txn_id = ? AND body_hash = ?`;
+const KEEP = `INSERT INTO transaction_in (origin, endpoint, txn_id, body_hash, status, answer, received_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
 
 /**
  * Answers that are kept for repetitions, of one origin and endpoint: origins repeat until they are answered, and only then go on
@@ -23,6 +29,7 @@ const RETRY_AFTER_MS = 1_000;
 const TXN_ID = /^[^\u0000-\u001f\u007f]+$/;
 
 type Key = Pick<TransactionInEntity, 'origin' | 'endpoint' | 'txnId' | 'bodyHash'>;
+type Kept = Pick<TransactionInEntity, 'status' | 'answer'>;
 
 interface Queue {
   waiting: number;
@@ -74,18 +81,20 @@ export class Transactions {
   }
 
   private async answer(key: Key, work: () => Promise<JsonValue>): Promise<JsonValue> {
-    const known = await this.database.read.findOneBy(TransactionInEntity, key);
-    if (known !== null) return givenBefore(known);
+    const known = await this.kept(this.database.read, key);
+    if (known !== undefined) return givenBefore(known);
     const { status, answer } = await outcomeOf(work);
     failpoint('edge.processed');
     const receivedAt = this.clock.now();
     const row = { ...key, status, answer: JSON.stringify(answer), receivedAt };
     const kept = await this.database.transaction(async (manager) => {
       await this.clean(manager, key);
-      await manager.createQueryBuilder().insert().into(TransactionInEntity).values(row).orIgnore().execute();
-      // Another process may have had the same request, and have answered first.
-      return (await manager.findOneBy(TransactionInEntity, key)) ?? row;
-    });
+      const { origin, endpoint, txnId, bodyHash } = key;
+      const values = [origin, endpoint, txnId, bodyHash, row.status, row.answer, receivedAt];
+      if ((await execute(manager, KEEP, values)) === 1) return row;
+      // Another process had the same request, and has answered first.
+      return (await this.kept(manager, key)) ?? row;
+    }, 'relaxed'); // what was lost with the machine is processed again: `work` is safe to repeat
     failpoint('edge.kept');
     return givenBefore(kept);
   }
@@ -107,6 +116,11 @@ export class Transactions {
       await manager.delete(TransactionInEntity, { origin, endpoint, receivedAt });
     }
   }
+
+  private async kept(manager: EntityManager, { origin, endpoint, txnId, bodyHash }: Key): Promise<Kept | undefined> {
+    const [row] = await selectRows<Kept>(manager, LOOK_UP, [origin, endpoint, txnId, bodyHash]);
+    return row;
+  }
 }
 
 /** What may be different a moment later is not kept: limits, rooms that are not known yet, other servers that do not answer. */
@@ -121,7 +135,7 @@ async function outcomeOf(work: () => Promise<JsonValue>): Promise<{ status: numb
   }
 }
 
-function givenBefore({ status, answer }: Pick<TransactionInEntity, 'status' | 'answer'>): JsonValue {
+function givenBefore({ status, answer }: Kept): JsonValue {
   const value = JSON.parse(answer) as JsonValue;
   if (status === 200) return value;
   const { errcode, error } = isJsonObject(value) ? value : {};
