@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ACME, GLOBEX, aKey, keysOf } from '../../test/support/events.js';
 import type { JsonValue } from './json.js';
-import { formatXMatrix, parseXMatrix, requestObject, signRequest, verifyRequest } from './x-matrix.js';
+import { canonicalJsonLoose } from './canonical-json.js';
+import {
+  formatXMatrix,
+  parseXMatrix,
+  requestObject,
+  signCanonicalRequest,
+  signRequest,
+  verifyRequest,
+} from './x-matrix.js';
 
 const key = aKey(1);
 const REQUEST = { method: 'PUT', uri: '/path?x=%20', origin: GLOBEX, destination: ACME };
@@ -81,6 +89,15 @@ describe('a signed request', () => {
     expect(parsed.value).toMatchObject({ origin: GLOBEX, destination: ACME, key: 'ed25519:1' });
     return parsed.value.sig;
   };
+
+  it('is signed alike from its content and from the canonical form of its content', () => {
+    for (const body of [undefined, {}, [], 'text', { z: 1, a: [1.5, { c: 'd', b: null }], origin: 'x' }]) {
+      const canonical = body === undefined ? undefined : canonicalJsonLoose(body);
+      expect(signCanonicalRequest(REQUEST, canonical, key)).toBe(signRequest(REQUEST, body, key));
+      const parsed = parseXMatrix(signCanonicalRequest(REQUEST, canonical, key));
+      expect(parsed.ok && verifies(parsed.value.sig, body)).toBe(true);
+    }
+  });
 
   it('is signed over method, path, origin, destination and body', () => {
     expect(requestObject(REQUEST, { a: 1 })).toEqual({ ...REQUEST, content: { a: 1 } });
