@@ -72,7 +72,7 @@ export class Database implements OnApplicationShutdown {
    * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects (and the rejection passed on).
    * Inside of another transaction it joins that one. Nothing slow (a request to another server) belongs in it. `work` runs again
    * when PostgreSQL asks for it, after a deadlock or (distributed engines) a conflict. `relaxed` is for what may be done again
-   * after the machine (not the process) was lost, and for nothing that anybody is told of (docs/adr/0007).
+   * after the machine (not the process) was lost, and for nothing that anybody is told of (docs/adr/0010).
    */
   async transaction<T>(work: (manager: EntityManager) => Promise<T>, durability: Durability = 'synced'): Promise<T> {
     const outer = this.current.getStore();

@@ -3,7 +3,7 @@ import type { Database as SqliteConnection } from 'better-sqlite3';
 
 /**
  * `synced`: on the disk before it is reported. `relaxed`: it outlives the process but perhaps not the machine; then it and what
- * came after it are gone together, never what came before (docs/adr/0007).
+ * came after it are gone together, never what came before (docs/adr/0010).
  */
 export type Durability = 'synced' | 'relaxed';
 

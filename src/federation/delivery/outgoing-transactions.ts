@@ -98,7 +98,7 @@ export class OutgoingTransactions {
 
   /**
    * The transaction in flight, else a new one of what waits for the server; undefined when nothing does. One that brings the log
-   * alone need not outlive the machine (docs/adr/0007); one with LPDUs must, because some hubs append twice what comes twice.
+   * alone need not outlive the machine (docs/adr/0010); one with LPDUs must, because some hubs append twice what comes twice.
    */
   async next(server: ServerName, lease: Lease): Promise<OutgoingTransaction | undefined> {
     const pending = (await selectRows(this.database.read, `${PENDING} LIMIT 1`, [server])).length > 0;
