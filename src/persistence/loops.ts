@@ -43,6 +43,11 @@ export class Loops<K extends string> {
     }
   }
 
+  /** As `start`, for what is no reason to end a wait: a key that has to come back later is left to its timer. */
+  startUnlessWaiting(key: K): void {
+    if (!this.timers.has(key)) this.start(key);
+  }
+
   /** Starts nothing more, and resolves when what runs has ended and other processes may go on with it. */
   async stop(): Promise<void> {
     this.stopping = true;

@@ -85,7 +85,8 @@ export class FederationSender implements OnApplicationBootstrap, BeforeApplicati
   }
 
   private async startFollowers(roomId: RoomId): Promise<void> {
-    for (const server of await this.transactions.following(roomId)) this.loops.start(server);
+    // A server that is down costs a room nothing: its backoff is not looked up for every event.
+    for (const server of await this.transactions.following(roomId)) this.loops.startUnlessWaiting(server);
   }
 
   private async startWaiting(): Promise<void> {
