@@ -74,7 +74,7 @@ export function audit(rows: readonly StoredRow[], hubs: ReadonlyMap<string, stri
     };
     checkOrder(log, hub === known.ours, tell);
     checkAuthors(log, hub, known, tell);
-    checkRules(log, tell);
+    checkRules(log, hub === known.ours, tell);
   }
   return faults;
 }
@@ -125,10 +125,12 @@ function checkAuthors(log: readonly StoredRow[], hub: string, known: Known, tell
 const isRedacted = (event: JsonObject): boolean => JSON.stringify(redact(event)) === JSON.stringify(event);
 
 /** Membership and power, by the draft's words and not by our code. */
-function checkRules(log: readonly StoredRow[], tell: Tell): void {
+function checkRules(log: readonly StoredRow[], hubIsOurs: boolean, tell: Tell): void {
   const members = new Map<string, string>();
   let levels: JsonObject | undefined;
-  let joinRule: unknown;
+  // A room without a join rule is by invite where we are the hub; of others' rooms servers differ (profile §2).
+  const noJoinRule = hubIsOurs ? 'invite' : null;
+  let joinRule: unknown = noJoinRule;
   let creator: unknown;
   const levelOf = (user: string): number => {
     if (levels === undefined) return user === creator ? 100 : 0;
@@ -168,7 +170,7 @@ function checkRules(log: readonly StoredRow[], tell: Tell): void {
       }
     }
     if (type === 'm.room.power_levels' && target === '') levels = content;
-    if (type === 'm.room.join_rules' && target === '') joinRule = content.join_rule; // elsewhere it rules nothing
+    if (type === 'm.room.join_rules' && target === '') joinRule = content.join_rule ?? noJoinRule; // elsewhere it rules nothing
   }
 }
 
@@ -201,7 +203,7 @@ function memberFault({
       if (sender !== target) return 'somebody joins another';
       if (mine === 'ban') return 'a banned user joins';
       if (members.size === 0 && sender === creator) return undefined;
-      if (joinRule !== undefined && typeof joinRule !== 'string') return undefined; // servers differ on what that means
+      if (typeof joinRule !== 'string') return undefined; // servers differ on what that means
       return joinRule === 'public' || mine === 'invite' || mine === 'join' ? undefined : 'joined without an invite';
     case 'invite':
       if (mine !== 'join') return 'invited by somebody who is not in the room';
