@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OutgoingTransactions } from '../../src/federation/delivery/outgoing-transactions.js';
 import { DestinationEntity } from '../../src/persistence/entities/index.js';
 import type { JsonObject, RoomId, ServerName, UserId } from '../../src/protocol/index.js';
 import { ServerIdentity } from '../../src/rooms/server-identity.js';
@@ -110,7 +111,11 @@ forEachDatabase(({ name, createUrl }) => {
     });
 
     it('end a backoff that the other has found out, when they are asked by the server that failed', async () => {
-      const failing = { failingSince: 1, attempts: 9, nextAttemptAt: Date.now() + 3_600_000, lastError: 'gone' };
+      // The success of what was sent before must be noted, or it would be noted after the failure.
+      const waiting = () => first().app.get(OutgoingTransactions).waiting();
+      await until('nothing waits any more', async () => (await waiting()).length === 0);
+      await sleep(300);
+      const failing = { failingSince: 1, attempts: 9, nextAttemptAt: Date.now() + 1_800_000, lastError: 'gone' };
       await first().database.transaction((manager) =>
         manager.upsert(DestinationEntity, { server: PEER, ...failing, lastSuccessAt: null }, ['server']),
       );
