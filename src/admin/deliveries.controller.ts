@@ -1,5 +1,4 @@
 import {
-  BadRequestException,
   ConflictException,
   Controller,
   Get,
@@ -17,15 +16,9 @@ import { Database } from '../persistence/database.js';
 import { LpduOutEntity, type LpduState } from '../persistence/entities/index.js';
 import { AdminGuard } from './admin.guard.js';
 import { Audit } from './audit.js';
-import { limit } from './input.js';
+import { limit, oneOf } from './input.js';
 
 const LPDU_STATES: readonly LpduState[] = ['pending', 'sent', 'refused'];
-
-function oneOf<T extends string>(states: readonly T[], value: string): T {
-  const state = states.find((each) => each === value);
-  if (state === undefined) throw new BadRequestException(`state must be one of ${states.join(', ')}`);
-  return state;
-}
 
 /** What is on its way, in each direction, and what got stuck; never what was said. */
 @ApiTags('deliveries')
@@ -45,7 +38,7 @@ export class DeliveriesController {
   @ApiQuery({ name: 'state', required: false, enum: DELIVERY_STATES })
   @ApiQuery({ name: 'limit', required: false })
   async list(@Query('state') state = 'dead', @Query('limit') most?: string) {
-    const rows = await this.all.list(oneOf(DELIVERY_STATES, state), limit(most));
+    const rows = await this.all.list(oneOf(DELIVERY_STATES, state, 'state'), limit(most));
     return {
       deliveries: rows.map((row) => ({
         id: row.id,
@@ -85,7 +78,7 @@ export class DeliveriesController {
   @ApiQuery({ name: 'state', required: false, enum: INBOX_STATES })
   @ApiQuery({ name: 'limit', required: false })
   async listInbox(@Query('state') state = 'waiting', @Query('limit') most?: string) {
-    const rows = await this.inbox.list(oneOf(INBOX_STATES, state), limit(most));
+    const rows = await this.inbox.list(oneOf(INBOX_STATES, state, 'state'), limit(most));
     return {
       inbox: rows.map((row) => ({
         platform: row.platform,
@@ -126,7 +119,7 @@ export class DeliveriesController {
   @ApiQuery({ name: 'limit', required: false })
   async listLpdus(@Query('state') state = 'refused', @Query('limit') most?: string) {
     const rows = await this.database.read.find(LpduOutEntity, {
-      where: { state: oneOf(LPDU_STATES, state) },
+      where: { state: oneOf(LPDU_STATES, state, 'state') },
       order: { sequence: 'DESC' },
       take: limit(most),
     });

@@ -189,3 +189,10 @@ export function position(value: string | undefined, name: string, absent: number
 
 export const limit = (value: string | undefined): number =>
   Math.max(1, Math.min(position(value, 'limit', DEFAULT_LIMIT), MAX_LIMIT));
+
+/** A query parameter that names one of a few. Throws 400. */
+export function oneOf<T extends string>(known: readonly T[], value: string, name: string): T {
+  const found = known.find((each) => each === value);
+  if (found === undefined) throw new BadRequestException(`${name} must be one of ${known.join(', ')}`);
+  return found;
+}

@@ -1,14 +1,4 @@
-import {
-  BadRequestException,
-  Controller,
-  Get,
-  HttpCode,
-  NotFoundException,
-  Param,
-  Post,
-  Query,
-  UseGuards,
-} from '@nestjs/common';
+import { Controller, Get, HttpCode, NotFoundException, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Configuration } from '../config/index.js';
 import { Destinations } from '../federation/delivery/destinations.js';
@@ -16,19 +6,13 @@ import { Refusals } from '../federation/refusals.js';
 import { Backlog } from '../observability/backlog.js';
 import { Database } from '../persistence/database.js';
 import { type IncidentEntity, UserMappingEntity } from '../persistence/entities/index.js';
-import { INCIDENT_KINDS, type IncidentKind, Incidents } from '../rooms/incidents.js';
+import { INCIDENT_KINDS, Incidents } from '../rooms/incidents.js';
 import { ServerIdentity } from '../rooms/server-identity.js';
 import { AdminGuard } from './admin.guard.js';
 import { Audit } from './audit.js';
-import { limit, position, roomId, serverName } from './input.js';
+import { limit, oneOf, position, roomId, serverName } from './input.js';
 
 const NEWEST_INCIDENTS = 5;
-
-function incidentKind(value: string): IncidentKind {
-  const kind = INCIDENT_KINDS.find((each) => each === value);
-  if (kind === undefined) throw new BadRequestException(`kind must be one of ${INCIDENT_KINDS.join(', ')}`);
-  return kind;
-}
 
 const incidentView = ({ id, kind, server, roomId, eventId, detail, count, at, lastAt }: IncidentEntity) => ({
   id,
@@ -138,7 +122,7 @@ export class OperationsController {
     const where = {
       ...(server === undefined ? {} : { server: serverName(server) }),
       ...(room === undefined ? {} : { roomId: roomId(room) }),
-      ...(kind === undefined ? {} : { kind: incidentKind(kind) }),
+      ...(kind === undefined ? {} : { kind: oneOf(INCIDENT_KINDS, kind, 'kind') }),
       ...(before === undefined ? {} : { before: position(before, 'before', 0) }),
     };
     const rows = await this.incidents.list(where, most + 1);
