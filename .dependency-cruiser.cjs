@@ -4,7 +4,7 @@ const only = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from, pathNot: '\\.spec\\.ts$' },
-  to: { path: SRC, pathNot: [from, ...allowed, '^src/protocol/'] },
+  to: { path: SRC, pathNot: [from, ...allowed, '^src/protocol/', '^src/message/'] },
 });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -17,6 +17,12 @@ module.exports = {
       from: { path: '^src/protocol/', pathNot: '\\.spec\\.ts$' },
       to: { pathNot: ['^src/protocol/', '^(node:)?crypto$', '^(node:)?buffer$'] },
     },
+    {
+      name: 'messages-are-pure',
+      severity: 'error',
+      from: { path: '^src/message/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^src/', pathNot: ['^src/message/', '^src/protocol/'] },
+    },
     only('config-uses-protocol-alone', '^src/config/', []),
     only('persistence-uses-config', '^src/persistence/', ['^src/config/']),
     only('rooms-use-persistence', '^src/rooms/', ['^src/persistence/', '^src/config/']),
@@ -26,7 +32,7 @@ module.exports = {
       name: 'adapters-use-the-port-alone',
       severity: 'error',
       from: { path: '^src/platform/([^/]+)/', pathNot: '\\.spec\\.ts$' },
-      to: { path: SRC, pathNot: ['^src/platform/$1/', '^src/platform/port\\.ts$'] },
+      to: { path: SRC, pathNot: ['^src/platform/$1/', '^src/platform/port\\.ts$', '^src/message/', '^src/protocol/'] },
     },
     only('observability-looks-at-rooms', '^src/observability/', ['^src/rooms/', '^src/persistence/', '^src/config/']),
     only('federation-uses-rooms-mapping', '^src/federation/', [
