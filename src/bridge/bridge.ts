@@ -4,6 +4,7 @@ import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { Tasks } from '../persistence/tasks.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { Platforms } from '../platform/platforms.js';
+import { type Platform, PlatformError, type PlatformHost } from '../platform/port.js';
 import type { RoomId } from '../protocol/index.js';
 import { Inbound } from './inbound.js';
 import { Inbox } from './inbox.js';
@@ -46,7 +47,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
       if (!this.stopping) this.background.add(this.startRoom(roomId as RoomId));
     });
     for (const platform of this.platforms.all) {
-      platform.start(this.inbox.sinkFor(platform.kind, platform.workspace));
+      platform.start(this.hostFor(platform));
     }
     const lookForWork = (): void => {
       if (!this.stopping) this.background.add(this.startWaiting());
@@ -80,6 +81,18 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     if (platform === undefined) throw new UnknownPlatform(`${kind}/${workspace} is not in PLATFORMS`);
     const { name } = await platform.resolveChannel(channelId);
     return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId, lists);
+  }
+
+  private hostFor({ kind, workspace }: Platform): PlatformHost {
+    return {
+      ...this.inbox.sinkFor(kind, workspace),
+      ephemeral: () => undefined,
+      openFile: () => Promise.reject(new PlatformError('invalid', 'no files are carried', { certainlyNotDone: true })),
+      avatarUrl: () => undefined,
+      trouble: (problem) => {
+        this.logger.warn({ kind, workspace, problem }, 'a chat cannot be reached as it is configured');
+      },
+    };
   }
 
   private async startRoom(roomId: RoomId): Promise<void> {

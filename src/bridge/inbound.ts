@@ -8,6 +8,7 @@ import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, LeaseLost, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
 import { inList, selectRows } from '../persistence/statements.js';
+import { plainText } from '../message/index.js';
 import type { InboundMessage } from '../platform/port.js';
 import { type AppendedEvent, RoomLog } from '../rooms/room-log.js';
 import { RoomRefusal, Rooms, type Sent } from '../rooms/rooms.js';
@@ -82,7 +83,7 @@ export class Inbound implements OnModuleInit {
   }
 
   private async carry(mapping: RoomMappingEntity, row: InboxEntity, lease: Lease): Promise<void> {
-    const { author, text, time, nativeId } = JSON.parse(row.payload) as InboundMessage;
+    const { author, body, time, nativeId } = JSON.parse(row.payload) as InboundMessage;
     const { roomId } = mapping;
     const sender = await this.users.ensure(mapping, author);
     try {
@@ -93,7 +94,7 @@ export class Inbound implements OnModuleInit {
       return;
     }
     failpoint('inbound.joined');
-    const content = { msgtype: 'm.text', body: text };
+    const content = { msgtype: 'm.text', body: plainText(body) };
     const event = { roomId, sender, type: 'm.room.message', content, originServerTs: time };
     await this.rooms.send(event, async (manager, sent) => {
       await lease.confirm(manager);

@@ -13,7 +13,7 @@ import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, Leases } from '../persistence/leases.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
-import type { InboundPage, PlatformSink } from '../platform/port.js';
+import type { InboundMessage, InboundPage, PlatformHost } from '../platform/port.js';
 import { Notices } from './notices.js';
 
 export const INBOX_STATES: readonly InboxState[] = [
@@ -43,7 +43,7 @@ export class Inbox {
   ) {}
 
   /** One process at a time reads a platform's stream. */
-  sinkFor(platform: string, workspace: string): PlatformSink {
+  sinkFor(platform: string, workspace: string): Pick<PlatformHost, 'cursor' | 'accept'> {
     const turn = (): Promise<Lease> =>
       this.leases.acquired(`${LEASES}${platform}/${encodeURIComponent(workspace)}`, this.stopping.signal);
     let lease: Lease | undefined;
@@ -72,13 +72,14 @@ export class Inbox {
     lease: Lease,
     platform: string,
     workspace: string,
-    { messages, cursor }: InboundPage,
+    { events, cursor }: InboundPage,
   ): Promise<void> {
     failpoint('inbox.read');
     await lease.transaction(async (manager) => {
       const mapped = new Set(
         (await manager.findBy(RoomMappingEntity, { platform, workspace })).map(({ channelId }) => channelId),
       );
+      const messages = events.filter((event): event is InboundMessage => event.type === 'message');
       const carried = messages.filter(({ channel }) => mapped.has(channel.id));
       const numbers = await this.sequence.take(carried.length);
       const rows = carried.map((message, n): InboxEntity => ({
@@ -100,7 +101,8 @@ export class Inbox {
       for (const channelId of new Set(rows.map((row) => row.channelId))) {
         this.wakeups.wake('inbox', channelKey({ platform, workspace, channelId }));
       }
-      await manager.upsert(PlatformCursorEntity, { platform, workspace, cursor }, ['platform', 'workspace']);
+      if (cursor !== undefined)
+        await manager.upsert(PlatformCursorEntity, { platform, workspace, cursor }, ['platform', 'workspace']);
     });
     failpoint('inbox.committed');
   }

@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { Clock } from '../persistence/clock.js';
 import { DeliveryEntity, type InboxEntity, RoomMappingEntity } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
+import { plainBody, plainText } from '../message/index.js';
 import type { InboundMessage, OutboundMessage } from '../platform/port.js';
 
 /** Tells the author of a native message, in its channel, what became of it. */
@@ -39,10 +40,10 @@ export class Notices {
     if (mapping === null) return;
     const subject = `${about}:${createHash('sha256').update(nativeEventId).digest('hex')}`;
     if (await manager.existsBy(DeliveryEntity, { mappingId: mapping.id, subject })) return;
-    const { author, text } = JSON.parse(payload) as InboundMessage;
+    const { author, body } = JSON.parse(payload) as InboundMessage;
     const notice: OutboundMessage = {
       kind: 'notice',
-      text: `${author.displayName}, your message “${excerpt(text)}” ${what}.`,
+      body: plainBody(`${author.displayName}, your message “${excerpt(plainText(body))}” ${what}.`),
       visibleTo: [author.id],
     };
     await manager.insert(

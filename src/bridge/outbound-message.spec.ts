@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { plainBody } from '../message/index.js';
 import type { JsonObject, Pdu } from '../protocol/index.js';
 import { outboundMessage } from './outbound-message.js';
 
@@ -39,7 +40,7 @@ describe('an event in a channel', () => {
     [{ body: 'cat', msgtype: 5 }, '[cat] (this kind of message cannot be shown here yet)'],
     [{ body: '€'.repeat(40), msgtype: 'm.text' }, `${'€'.repeat(31)}…`],
   ])('is shown as text when its content is %j', (content, text) => {
-    expect(shown({ content })).toMatchObject({ kind: 'message', text });
+    expect(shown({ content })).toMatchObject({ kind: 'message', body: plainBody(text) });
   });
 
   // proves LM-04/pdu/9
@@ -47,7 +48,8 @@ describe('an event in a channel', () => {
     'of a membership with the content %j does no harm',
     (content) => {
       const notice = shown({ type: 'm.room.member', state_key: '@grace:globex.example', content }, 'leave');
-      if (notice !== undefined) expect(notice).toEqual({ kind: 'notice', text: 'grace (globex.example) joined.' });
+      if (notice !== undefined)
+        expect(notice).toEqual({ kind: 'notice', body: plainBody('grace (globex.example) joined.') });
     },
   );
 });

@@ -6,6 +6,7 @@ import {
   parseUserId,
   serverOfUser,
 } from '../protocol/index.js';
+import { plainBody } from '../message/index.js';
 import type { OutboundMessage } from '../platform/port.js';
 import type { StoredEvent } from '../rooms/room-reader.js';
 
@@ -29,7 +30,7 @@ export function outboundMessage({ pdu }: StoredEvent, context: Context): Outboun
   if (text === undefined) return undefined;
   return {
     kind: 'message',
-    text: bounded(text, context.maxTextBytes),
+    body: plainBody(bounded(text, context.maxTextBytes)),
     sentAt: pdu.origin_server_ts,
     author: {
       id: pdu.sender,
@@ -55,9 +56,11 @@ function membershipNotice(
   if (member === undefined || serverOfUser(member) === serverName || membership === membershipBefore) return undefined;
   const { displayname } = event.content;
   const name = `${typeof displayname === 'string' ? displayname.slice(0, 64) : localpartOf(member)} (${serverOfUser(member)})`;
-  if (membership === 'join') return { kind: 'notice', text: `${name} joined.` };
-  return membershipBefore === 'join' ? { kind: 'notice', text: `${leaver(event.sender, member, name)}.` } : undefined;
+  if (membership === 'join') return notice(`${name} joined.`);
+  return membershipBefore === 'join' ? notice(`${leaver(event.sender, member, name)}.`) : undefined;
 }
+
+const notice = (text: string): OutboundMessage => ({ kind: 'notice', body: plainBody(text) });
 
 const leaver = (sender: UserId, member: UserId, name: string): string =>
   sender === member ? `${name} left` : `${name} was removed by ${sender}`;

@@ -165,7 +165,8 @@ export class Outbound {
     if (early > 0) return { waitMs: early };
     try {
       const message = JSON.parse(delivery.payload) as OutboundMessage;
-      const { nativeId } = await target.platform.sendMessage(target.mapping.channelId, message, delivery.id);
+      const call = { key: delivery.id, repeated: true };
+      const { nativeId } = await target.platform.sendMessage(target.mapping.channelId, message, call);
       failpoint('outbound.called');
       return await this.settle(target, delivery, nativeId, position);
     } catch (error) {

@@ -7,7 +7,8 @@ import { RoomMappings } from '../../src/mapping/room-mappings.js';
 import { Database } from '../../src/persistence/database.js';
 import { DeliveryEntity, InboxEntity } from '../../src/persistence/entities/index.js';
 import { Platforms } from '../../src/platform/platforms.js';
-import { type InboundPage, PlatformError, type PlatformSink } from '../../src/platform/port.js';
+import { plainBody, plainText } from '../../src/message/index.js';
+import { type InboundPage, PlatformError, type PlatformHost } from '../../src/platform/port.js';
 import type { RoomId, UserId } from '../../src/protocol/index.js';
 import { forEachDatabase } from '../postgres/databases.js';
 import { TestCompany } from '../support/company.js';
@@ -58,7 +59,7 @@ forEachDatabase(({ createUrl }) => {
       let lost = 2;
       vi.spyOn(platform(), 'sendMessage').mockImplementation(async (...call) => {
         const answer = await real(...call);
-        if (call[1].text.startsWith('#') && lost-- > 0) {
+        if (plainText(call[1].body).startsWith('#') && lost-- > 0) {
           throw new PlatformError('unavailable', 'the answer is lost', { certainlyNotDone: false });
         }
         return answer;
@@ -76,8 +77,8 @@ forEachDatabase(({ createUrl }) => {
       const real = platform().sendMessage.bind(platform());
       vi.spyOn(platform(), 'sendMessage').mockImplementation(async (...call) => {
         const answer = await real(...call);
-        if (call[1].text.startsWith('#')) {
-          keys.push(call[2]);
+        if (plainText(call[1].body).startsWith('#')) {
+          keys.push(call[2].key);
           throw new Error('the process dies here');
         }
         return answer;
@@ -117,16 +118,17 @@ forEachDatabase(({ createUrl }) => {
   describe('from a channel into a room', () => {
     const page = (...ids: string[]): InboundPage => ({
       cursor: `after-${ids.at(-1) ?? ''}`,
-      messages: ids.map((id) => ({
+      events: ids.map((id) => ({
+        type: 'message',
         nativeEventId: id,
         nativeId: id,
         time: 1,
         channel: { id: 'C1', name: 'shared' },
         author: { id: 'U77', username: 'Zoë Müller', displayName: 'Zoë' },
-        text: `#${id}`,
+        body: plainBody(`#${id}`),
       })),
     });
-    const sink = (): PlatformSink => acme.gateway.app.get(Inbox).sinkFor('http', 'acme');
+    const sink = (): Pick<PlatformHost, 'cursor' | 'accept'> => acme.gateway.app.get(Inbox).sinkFor('http', 'acme');
 
     // proves LM-04/user-id/3
     it('the same page twice is one set of messages, by a user whose name fits the grammar', async () => {
@@ -161,9 +163,9 @@ forEachDatabase(({ createUrl }) => {
     });
 
     it('a message too large for an event is refused with a notice, and the next one goes on', async () => {
-      const [message] = page('large').messages;
-      if (message === undefined) throw new Error('no message');
-      await sink().accept({ cursor: 'x', messages: [{ ...message, text: `#${'x'.repeat(70_000)}` }] });
+      const [message] = page('large').events;
+      if (message?.type !== 'message') throw new Error('no message');
+      await sink().accept({ cursor: 'x', events: [{ ...message, body: plainBody(`#${'x'.repeat(70_000)}`) }] });
       await sink().accept(page('small'));
       await until('the small one', async () => (await log()).length > 0);
       expect(await log()).toEqual(['#small']);

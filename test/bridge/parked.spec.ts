@@ -9,6 +9,7 @@ import { RoomMappings } from '../../src/mapping/room-mappings.js';
 import { UserMappings } from '../../src/mapping/user-mappings.js';
 import type { DeliveryEntity, RoomMappingEntity } from '../../src/persistence/entities/index.js';
 import { Platforms } from '../../src/platform/platforms.js';
+import { plainText } from '../../src/message/index.js';
 import { PlatformError } from '../../src/platform/port.js';
 import type { RoomId, UserId } from '../../src/protocol/index.js';
 import { forEachDatabase } from '../postgres/databases.js';
@@ -44,7 +45,8 @@ forEachDatabase(({ createUrl }) => {
     if (platform === undefined) throw new Error('there is no platform');
     const real = platform.sendMessage.bind(platform);
     return vi.spyOn(platform, 'sendMessage').mockImplementation((...call) => {
-      if (call[1].text.includes(text)) throw new PlatformError(code, `not ${text}`, { certainlyNotDone: true });
+      if (plainText(call[1].body).includes(text))
+        throw new PlatformError(code, `not ${text}`, { certainlyNotDone: true });
       return real(...call);
     });
   };

@@ -1,3 +1,4 @@
+import { plainBody } from '../../message/index.js';
 import type { InboundMessage, InboundPage, NativeChannel, NativeUser } from '../port.js';
 
 /** Readers of what the chat answers (docs/platforms/http.openapi.yaml). They throw MalformedAnswer. */
@@ -51,7 +52,7 @@ function httpsUrl(value: unknown): string | undefined {
 export function page(value: unknown): InboundPage {
   const { events, cursor } = fields(value, 'the answer');
   if (!Array.isArray(events)) throw new MalformedAnswer('events is no list');
-  return { messages: events.flatMap((event) => inboundMessage(event)), cursor: id(cursor, 'cursor') };
+  return { events: events.flatMap((event) => inboundMessage(event)), cursor: id(cursor, 'cursor') };
 }
 
 function inboundMessage(value: unknown): InboundMessage[] {
@@ -63,12 +64,13 @@ function inboundMessage(value: unknown): InboundMessage[] {
   if (typeof time !== 'number' || !Number.isSafeInteger(time)) throw new MalformedAnswer('event.time is no integer');
   return [
     {
+      type: 'message',
       nativeEventId: id(event.id, 'event.id'),
       time,
       channel: channel(event.channel),
       author: user(event.author),
       nativeId: id(message.id, 'message.id'),
-      text: text(message.text, 'message.text'),
+      body: plainBody(text(message.text, 'message.text')),
     },
   ];
 }

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { Agent, request } from 'undici';
+import { plainText } from '../../message/index.js';
 import {
+  type Abilities,
+  type Call,
   type CapabilityDocument,
   type InboundPage,
   type NativeChannel,
@@ -10,7 +13,7 @@ import {
   type Platform,
   PlatformError,
   type PlatformErrorCode,
-  type PlatformSink,
+  type PlatformHost,
 } from '../port.js';
 import { MalformedAnswer, channel, fields, id, page, user } from './http-answers.js';
 
@@ -36,6 +39,7 @@ export class HttpPlatform implements Platform {
   readonly kind = 'http';
   readonly workspace: string;
   capabilities: CapabilityDocument;
+  readonly can: Abilities = {};
   private readonly logger = new Logger('HttpPlatform');
   private readonly agent = new Agent({
     maxResponseSize: MAX_ANSWER_BYTES,
@@ -53,15 +57,24 @@ export class HttpPlatform implements Platform {
     this.capabilities = {
       platform: this.kind,
       workspace,
+      abilities: [],
       privateNotices: false,
+      richText: false,
+      threads: false,
+      replies: false,
+      attachments: false,
+      actions: false,
+      personalReactions: false,
+      customEmoji: false,
+      maxFileBytes: 0,
       maxTextBytes: DEFAULT_MAX_TEXT_BYTES,
     };
   }
 
   private readonly token: string;
 
-  start(sink: PlatformSink): void {
-    this.polling = this.poll(sink);
+  start(host: PlatformHost): void {
+    this.polling = this.poll(host);
   }
 
   async stop(): Promise<void> {
@@ -70,11 +83,17 @@ export class HttpPlatform implements Platform {
     await this.agent.destroy();
   }
 
-  async sendMessage(channelId: string, message: OutboundMessage, key: string): Promise<{ nativeId: string }> {
-    const { kind, text, sentAt, author, visibleTo } = message;
+  async sendMessage(channelId: string, message: OutboundMessage, { key }: Call): Promise<{ nativeId: string }> {
+    const {
+      kind,
+      body: { blocks },
+      sentAt,
+      author,
+      visibleTo,
+    } = message;
     const body = {
       kind,
-      text,
+      text: plainText({ blocks }),
       ...(sentAt === undefined ? {} : { sent_at: sentAt }),
       ...(author && { author: { id: author.id, display_name: author.displayName, server: author.server } }),
       ...(visibleTo && { visible_to: visibleTo }),
@@ -92,14 +111,14 @@ export class HttpPlatform implements Platform {
     return this.read(await this.call('GET', `users/${encodeURIComponent(userId)}`), user);
   }
 
-  private async poll(sink: PlatformSink): Promise<void> {
+  private async poll(host: PlatformHost): Promise<void> {
     let failures = 0;
     let greeted = false;
     while (!this.stopping.signal.aborted) {
       try {
         if (!greeted) await this.greet();
         greeted = true;
-        await sink.accept(await this.nextPage(await sink.cursor()));
+        await host.accept(await this.nextPage(await host.cursor()));
         failures = 0;
       } catch (error) {
         if (this.stopping.signal.aborted) return;
