@@ -69,7 +69,7 @@ export class Conversations {
     channel.messages.push(message);
     channel.posted += 1;
     for (const id of message.files) this.share(channel, message, this.workspace.files.get(id));
-    this.tell(channel, { ...messageJson(this.workspace, channel, message), event_ts: message.ts });
+    this.tell(channel, { ...messageJson(this.workspace, channel, message, { root: true }), event_ts: message.ts });
     this.tellMention(channel, message);
     return message;
   }
@@ -227,13 +227,7 @@ export class Conversations {
     const place = channel.kind === 'group' ? 'group' : 'channel';
     const did = archived ? 'archive' : 'unarchive';
     if (!archived) channel.archived = false;
-    this.notice(
-      channel,
-      user,
-      `${place}_${did}`,
-      `${did}d the ${place}`,
-      archived ? { members: [...channel.members] } : {},
-    );
+    this.notice(channel, user, `${place}_${did}`, `${did}d the ${place}`, {});
     channel.archived = archived;
     channel.updated = this.workspace.now();
     const moved = archived ? { is_moved: 0 } : {};

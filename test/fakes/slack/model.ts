@@ -101,8 +101,8 @@ export interface Message {
   /** What only this subtype has: topic, name, old_name, inviter… */
   readonly extra: Json;
   hidden: boolean;
+  /** Edits add to it whom they mention anew. */
   notified: Mention[];
-  /** Whom edits added; edits notify only people that were not mentioned before. */
 }
 
 export interface Ephemeral {
@@ -163,3 +163,6 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 /** An object without the fields that are undefined, as JSON would have it. */
 export const without = (object: Json): Json =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+
+export const omit = (object: Json, ...names: string[]): Json =>
+  Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));

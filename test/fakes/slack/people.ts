@@ -6,7 +6,7 @@ import { type Channel, type Json, type Message, type StoredFile, type User } fro
 import { normalise } from './mrkdwn.js';
 import type { Outbox } from './outbox.js';
 import type { ResponseUrls } from './pages.js';
-import { channelJson, userJson } from './shapes.js';
+import { channelJson, createdJson, userJson } from './shapes.js';
 import { type NewFile, storedFile } from './uploads.js';
 import { mrkdwnOf } from './visible-text.js';
 import type { NewUser, Workspace } from './workspace.js';
@@ -53,11 +53,7 @@ export class People {
   /** Somebody new, in no channel yet. */
   arrive(user: NewUser): User {
     const added = this.workspace.addUser(user);
-    this.workspace.emit({
-      type: 'team_join',
-      user: userJson(this.workspace, added),
-      event_ts: this.workspace.eventTs(),
-    });
+    this.workspace.emit({ type: 'team_join', user: userJson(this.workspace, added) });
     return added;
   }
 
@@ -205,7 +201,7 @@ export class People {
   create(who: Who, name: string, kind: 'channel' | 'group' = 'channel'): Channel {
     const user = this.user(who);
     const channel = this.workspace.addChannel({ name, kind, creator: user.id, members: [user.id] });
-    const event = { type: 'channel_created', channel: channelJson(this.workspace, channel, user.id) };
+    const event = { type: 'channel_created', channel: createdJson(this.workspace, channel) };
     if (kind === 'channel') this.workspace.emit({ ...event, event_ts: this.workspace.eventTs(channel) }, channel);
     return channel;
   }
@@ -341,7 +337,7 @@ export class People {
   private draft({ text, blocks, thread, broadcast, files }: Words): Draft {
     return {
       text: text === undefined ? mrkdwnOf(blocks ?? []) : normalise(text),
-      clientMsgId: randomUUID(),
+      ...((files ?? []).length > 0 ? {} : { clientMsgId: randomUUID() }),
       ...(blocks === undefined ? {} : { blocks }),
       ...(thread === undefined ? {} : { threadTs: thread, broadcast: broadcast === true }),
       ...(files === undefined ? {} : { files: files.map((file) => file.id) }),
@@ -353,7 +349,8 @@ export class People {
     const json = userJson(this.workspace, user);
     for (const type of ['user_change', ...(also === undefined ? [] : [also])]) {
       const cache = this.workspace.seconds();
-      this.workspace.emit({ type, user: json, cache_ts: cache, event_ts: this.workspace.eventTs() });
+      const ts = type === 'user_change' ? {} : { event_ts: this.workspace.eventTs() };
+      this.workspace.emit({ type, user: json, cache_ts: cache, ...ts });
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Channel, type Json, type Message, type StoredFile, type User, without } from './model.js';
+import { type Channel, type Json, type Message, type StoredFile, type User, omit, without } from './model.js';
 import { customImage } from './avatars.js';
 import type { Workspace } from './workspace.js';
 
@@ -16,7 +16,7 @@ export function userJson(workspace: Workspace, user: User): Json {
     tz: 'Europe/Amsterdam',
     tz_label: 'Central European Time',
     tz_offset: 3600,
-    profile: profileJson(workspace, user),
+    profile: { ...profileJson(workspace, user), team: user.teamId },
     is_admin: false,
     is_owner: false,
     is_primary_owner: false,
@@ -48,7 +48,6 @@ export function profileJson(workspace: Workspace, user: User): Json {
     first_name: user.realName.split(' ')[0] ?? '',
     last_name: user.realName.split(' ').slice(1).join(' '),
     status_text_canonical: '',
-    team: user.teamId,
     // People of other workspaces keep their address to themselves.
     email: user.bot === undefined && user.teamId === workspace.id ? user.email : undefined,
     bot_id: user.bot?.id,
@@ -58,7 +57,6 @@ export function profileJson(workspace: Workspace, user: User): Json {
 }
 
 export function channelJson(workspace: Workspace, channel: Channel, member: string): Json {
-  const direct = channel.kind === 'im' || channel.kind === 'mpim';
   const shared = channel.connectedTeams.size > 0;
   if (channel.kind === 'im') {
     return {
@@ -70,7 +68,6 @@ export function channelJson(workspace: Workspace, channel: Channel, member: stri
       context_team_id: workspace.id,
       updated: channel.updated,
       user: [...channel.members].find((id) => id !== member) ?? member,
-      is_user_deleted: false,
       is_open: true,
       priority: 0,
     };
@@ -102,9 +99,12 @@ export function channelJson(workspace: Workspace, channel: Channel, member: stri
     topic: headingJson(channel.topic),
     purpose: headingJson(channel.purpose),
     previous_names: [...channel.previousNames],
-    ...(direct ? { is_open: true } : {}),
   };
 }
+
+/** A channel in the event of its creation. */
+export const createdJson = (workspace: Workspace, channel: Channel): Json =>
+  omit(channelJson(workspace, channel, channel.creator), 'is_member');
 
 const headingJson = ({ value, creator, lastSet }: Channel['topic']): Json => ({ value, creator, last_set: lastSet });
 
@@ -114,7 +114,6 @@ export function botProfile(workspace: Workspace): Json {
   return {
     id: botId,
     app_id: appId,
-    user_id: botUser,
     name,
     icons: { image_36: icon, image_48: icon, image_72: icon },
     deleted: false,
@@ -123,10 +122,21 @@ export function botProfile(workspace: Workspace): Json {
   };
 }
 
-/** A message as history, events and answers hold it. `metadata`: include_all_metadata. */
-export function messageJson(workspace: Workspace, channel: Channel, message: Message, metadata = false): Json {
+export interface MessageView {
+  /** Metadata of any app: include_all_metadata. */
+  metadata?: boolean;
+  /** With the parent beside a reply that was broadcast; not where the message stands inside of another structure. */
+  root?: boolean;
+}
+
+/** System messages that name the workspace of who did it; others of a subtype do not. */
+const WITH_TEAM = /^(channel|group)_(join|leave|name|archive|unarchive)$/;
+
+/** A message as history, events and answers hold it. */
+export function messageJson(workspace: Workspace, channel: Channel, message: Message, view: MessageView = {}): Json {
   const customised = message.username !== undefined || message.icons !== undefined;
   const own = message.botId === undefined || customised ? {} : { bot_profile: botProfile(workspace) };
+  const teamed = message.subtype === undefined || WITH_TEAM.test(message.subtype);
   const files = message.files.map((id) => workspace.files.get(id)).filter((file) => file !== undefined);
   return without({
     type: 'message',
@@ -135,7 +145,7 @@ export function messageJson(workspace: Workspace, channel: Channel, message: Mes
     user: message.user,
     text: message.text,
     ts: message.ts,
-    team: message.user === undefined || message.subtype === 'tombstone' ? undefined : teamOf(workspace, message.user),
+    team: message.user === undefined || !teamed ? undefined : teamOf(workspace, message.user),
     bot_id: message.botId,
     app_id: message.appId,
     ...own,
@@ -143,13 +153,13 @@ export function messageJson(workspace: Workspace, channel: Channel, message: Mes
     icons: message.icons,
     blocks: message.blocks.length > 0 ? message.blocks : undefined,
     attachments: message.attachments.length > 0 ? message.attachments : undefined,
-    files: files.length > 0 ? files.map((file) => fileJson(workspace, file)) : undefined,
+    files: files.length > 0 ? files.map((file) => sharedFileJson(workspace, file)) : undefined,
     upload: message.files.length > 0 ? true : undefined,
     display_as_bot: message.files.length > 0 ? false : undefined,
     edited: message.edited,
     hidden: message.hidden ? true : undefined,
-    metadata: metadata ? message.metadata : undefined,
-    ...threadJson(workspace, channel, message),
+    metadata: view.metadata === true ? message.metadata : undefined,
+    ...threadJson(workspace, channel, message, view),
     reactions: message.reactions.size > 0 ? reactionsJson(message) : undefined,
     pinned_to: channel.pins.some((pin) => pin.ts === message.ts) ? [channel.id] : undefined,
     ...message.extra,
@@ -161,12 +171,13 @@ export const teamOf = (workspace: Workspace, user: string): string => workspace.
 export const reactionsJson = (message: Message): Json[] =>
   [...message.reactions].map(([name, users]) => ({ name, users: [...users], count: users.length }));
 
-function threadJson(workspace: Workspace, channel: Channel, message: Message): Json {
+function threadJson(workspace: Workspace, channel: Channel, message: Message, view: MessageView): Json {
   if (message.threadTs === undefined) return {};
   const parent = channel.messages.find((each) => each.ts === message.threadTs);
   if (message.ts !== message.threadTs) {
-    const root = message.broadcast && parent !== undefined ? { root: messageJson(workspace, channel, parent) } : {};
-    return without({ thread_ts: message.threadTs, parent_user_id: parent?.user, ...root });
+    if (!message.broadcast) return without({ thread_ts: message.threadTs, parent_user_id: parent?.user });
+    const root = view.root === true && parent !== undefined ? { root: messageJson(workspace, channel, parent) } : {};
+    return { thread_ts: message.threadTs, ...root };
   }
   const replies = workspace.replies(channel, message.ts);
   const users = [...new Set(replies.map((reply) => reply.user ?? reply.botId ?? ''))];
@@ -181,6 +192,10 @@ function threadJson(workspace: Workspace, channel: Channel, message: Message): J
     subscribed: false,
   });
 }
+
+/** A file inside of a message: where else it is shared is not told there. */
+const sharedFileJson = (workspace: Workspace, file: StoredFile): Json =>
+  omit(fileJson(workspace, file), 'channels', 'groups', 'ims', 'shares');
 
 export function fileJson(workspace: Workspace, file: StoredFile): Json {
   const address = `${workspace.origin()}/files-pri/${workspace.id}-${file.id}`;

@@ -1,7 +1,7 @@
 import { checkBlocks } from '../blocks.js';
 import { type Call, type Method, invalidArguments } from '../call.js';
 import type { Draft } from '../conversations.js';
-import { type Channel, type Json, type Message, SlackError, textOf } from '../model.js';
+import { type Channel, type Json, type Message, SlackError, isJson, omit, textOf } from '../model.js';
 import { linkNames, normalise } from '../mrkdwn.js';
 import { messageJson } from '../shapes.js';
 import { mrkdwnOf } from '../visible-text.js';
@@ -137,7 +137,7 @@ function threadOf(call: Call, channel: Channel): string | undefined {
 const answer = (call: Call, channel: Channel, message: Message): Json => ({
   channel: channel.id,
   ts: message.ts,
-  message: messageJson(call.workspace, channel, message, true),
+  message: messageJson(call.workspace, channel, message, { metadata: true, root: true }),
 });
 
 function own(call: Call, channel: Channel, refusal: string): Message {
@@ -149,6 +149,16 @@ function own(call: Call, channel: Channel, refusal: string): Message {
 
 const tooOld = (call: Call, message: Message): boolean =>
   call.workspace.now() - Number(message.ts) * 1_000 > call.faults.editWindowMs;
+
+const THREAD_FIELDS = [
+  'thread_ts',
+  'reply_count',
+  'reply_users_count',
+  'latest_reply',
+  'reply_users',
+  'is_locked',
+  'subscribed',
+];
 
 const update: Method = (call) => {
   const channel = call.channel();
@@ -175,7 +185,9 @@ const update: Method = (call) => {
     },
     call.workspace.app.botId,
   );
-  return { ...answer(call, channel, message), text: message.text };
+  const { message: whole, ...rest } = answer(call, channel, message);
+  // The answer to an edit tells neither the message's ts nor its thread.
+  return { ...rest, text: message.text, message: omit(isJson(whole) ? whole : {}, 'ts', ...THREAD_FIELDS) };
 };
 
 const remove: Method = (call) => {

@@ -1,6 +1,6 @@
 import { type Call, type Method, cursorAt, page, placeOf } from '../call.js';
-import { type Channel, type ChannelKind, type Json, type Message, SlackError } from '../model.js';
-import { channelJson, messageJson } from '../shapes.js';
+import { type Channel, type ChannelKind, type Json, type Message, SlackError, omit } from '../model.js';
+import { channelJson, createdJson, messageJson } from '../shapes.js';
 
 const MAX_TOPIC = 250;
 const MAX_DIRECT = 8;
@@ -45,7 +45,9 @@ function listed(call: Call, mine: boolean): Json {
     return visible && kinds.includes(channel.kind) && (archived || !channel.archived);
   });
   const { items, next } = page(all, call.args, 100, 1_000);
-  return { channels: items.map((channel) => shown(call, channel)), response_metadata: { next_cursor: next } };
+  const hidden = mine ? ['is_open', 'is_member'] : ['is_open'];
+  const channels = items.map((channel) => omit(shown(call, channel), ...hidden));
+  return { channels, response_metadata: { next_cursor: next } };
 }
 
 const list: Method = (call) => listed(call, false);
@@ -90,7 +92,7 @@ const history: Method = (call) => {
   const more = items.length < all.length;
   const metadata = call.args.flag('include_all_metadata');
   return {
-    messages: items.map((message) => messageJson(call.workspace, channel, message, metadata)),
+    messages: items.map((message) => messageJson(call.workspace, channel, message, { metadata, root: true })),
     has_more: more,
     pin_count: channel.pins.length,
     channel_actions_ts: null,
@@ -113,7 +115,7 @@ const replies: Method = (call) => {
   const metadata = call.args.flag('include_all_metadata');
   // The parent leads every page.
   return {
-    messages: [parent, ...items].map((message) => messageJson(call.workspace, channel, message, metadata)),
+    messages: [parent, ...items].map((message) => messageJson(call.workspace, channel, message, { metadata })),
     has_more: more,
     ...(more ? { response_metadata: { next_cursor: cursorAt(items.at(-1)?.ts ?? '') } } : {}),
   };
@@ -191,11 +193,8 @@ const create: Method = (call) => {
   });
   const json = shown(call, channel);
   if (!isPrivate) {
-    const event = Object.fromEntries(Object.entries(json).filter(([name]) => name !== 'is_member'));
-    call.workspace.emit(
-      { type: 'channel_created', channel: event, event_ts: call.workspace.eventTs(channel) },
-      channel,
-    );
+    const event = { type: 'channel_created', channel: createdJson(call.workspace, channel) };
+    call.workspace.emit({ ...event, event_ts: call.workspace.eventTs(channel) }, channel);
   }
   return { channel: json };
 };
@@ -207,7 +206,7 @@ const heading =
     const value = call.args.text(which) ?? '';
     if (value.length > MAX_TOPIC) throw new SlackError('too_long');
     call.conversations.setHeading(channel, which, value, call.bot.id);
-    return which === 'topic' ? { channel: shown(call, channel) } : { purpose: value, channel: shown(call, channel) };
+    return { channel: shown(call, channel) };
   };
 
 const rename: Method = (call) => {

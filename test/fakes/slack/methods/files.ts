@@ -17,7 +17,6 @@ function visibleFile(call: Call): StoredFile {
 const info: Method = (call) => ({
   file: fileJson(call.workspace, visibleFile(call)),
   comments: [],
-  response_metadata: { next_cursor: '' },
 });
 
 const remove: Method = (call) => {

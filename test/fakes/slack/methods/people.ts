@@ -43,8 +43,8 @@ const team: Method = (call) => {
 const bot: Method = (call) => {
   const asked = call.args.text('bot') ?? call.workspace.app.botId;
   if (asked !== call.workspace.app.botId) throw new SlackError('bot_not_found');
-  const { id, deleted, name, updated, app_id, user_id, icons } = botProfile(call.workspace);
-  return { bot: { id, deleted, name, updated, app_id, user_id, icons } };
+  const { id, deleted, name, updated, app_id, icons } = botProfile(call.workspace);
+  return { bot: { id, deleted, name, updated, app_id, user_id: call.bot.id, icons } };
 };
 
 const emoji: Method = (call) => ({
