@@ -6,6 +6,8 @@ import { ConfigurationError, loadConfiguration } from './index.js';
 import { configurationManual } from './manual.js';
 
 const ENOUGH = { CAUSEWAY_SERVER_NAME: 'acme.example', CAUSEWAY_ADMIN_TOKEN: 'sixteen-characters' };
+const SOCKET = { bot_token: 'xoxb-1', app_token: 'xapp-1' };
+const slack = (settings: object): string => JSON.stringify([{ kind: 'slack', workspace: 'acme', ...settings }]);
 let directory: string;
 
 beforeEach(() => {
@@ -67,6 +69,19 @@ describe('the configuration', () => {
     expect(peers.get('globex.example')?.href).toBe('https://127.0.0.1:8448/');
   });
 
+  it('takes workspaces of Slack, whose secrets may stand in files', () => {
+    const bot_token_file = file('bot', 'xoxb-1\n');
+    const env = {
+      ...ENOUGH,
+      CAUSEWAY_PLATFORMS: slack({ bot_token_file, signing_secret: 's' }),
+      CAUSEWAY_SLACK_LISTEN: '127.0.0.1:8450',
+    };
+    expect(loadConfiguration(env, directory)).toMatchObject({
+      platforms: [{ kind: 'slack', workspace: 'acme', botToken: 'xoxb-1', signingSecret: 's', mentionEveryone: false }],
+      slackListen: { host: '127.0.0.1', port: 8450 },
+    });
+  });
+
   // proves LM-04/server-names/3
   it.each([
     [{ CAUSEWAY_SERVER_NAME: undefined }, /^SERVER_NAME must be a host name.*, and it is not set\.$/],
@@ -77,6 +92,19 @@ describe('the configuration', () => {
     [{ CAUSEWAY_FEDERATION_PEERS: 'globex=1' }, /^FEDERATION_PEERS must be a JSON object/],
     [{ CAUSEWAY_FEDERATION_PRIVATE_ADDRESSES: 'yes' }, /^FEDERATION_PRIVATE_ADDRESSES must be true or false/],
     [{ CAUSEWAY_PLATFORMS: '[{"kind":"irc"}]' }, /^PLATFORMS must be a list of/],
+    [{ CAUSEWAY_PLATFORMS: slack({ bot_token: 'xoxb-1' }) }, /^PLATFORMS must be a list of/],
+    [{ CAUSEWAY_PLATFORMS: slack({ app_token: 'xapp-1' }) }, /^PLATFORMS must be a list of/],
+    [{ CAUSEWAY_PLATFORMS: slack({ ...SOCKET, client_id: '1' }) }, /^PLATFORMS must be a list of/],
+    [{ CAUSEWAY_PLATFORMS: slack({ ...SOCKET, token: 'x' }) }, /^PLATFORMS must be a list of/],
+    [
+      { CAUSEWAY_PLATFORMS: slack({ bot_token: 'xoxb-1', signing_secret: 's' }) },
+      /^SLACK_LISTEN must be set, because slack\/acme of PLATFORMS takes events over HTTP/,
+    ],
+    [
+      { CAUSEWAY_PLATFORMS: slack({ bot_token: 'xoxb-1', app_token_file: '/nowhere' }) },
+      /^PLATFORMS app_token_file must name a readable file/,
+    ],
+    [{ CAUSEWAY_SLACK_LISTEN: '8450' }, /^SLACK_LISTEN must be HOST:PORT/],
     [
       { CAUSEWAY_FEDERATION_TLS_CERT: '/nowhere.pem', CAUSEWAY_FEDERATION_TLS_KEY: '/nowhere.key' },
       /^FEDERATION_TLS_CERT must name a readable file: .*nowhere/,

@@ -10,6 +10,7 @@ import {
   type Listen,
   type PlatformSettings,
   type RetainedTable,
+  type Secret,
   asBoolean,
   asCount,
   asList,
@@ -60,7 +61,9 @@ export class Configuration {
   readonly rateLimit!: number;
   readonly adminListen!: Listen;
   readonly adminToken!: string;
-  readonly platforms!: readonly (PlatformSettings & { token: string })[];
+  readonly platforms!: readonly PlatformSettings[];
+  /** Where Slack's requests come in; undefined: none are expected. */
+  readonly slackListen: Listen | undefined;
   readonly botLocalpart!: string;
   readonly roomVersion!: string;
   readonly signingKeySecret: string | undefined;
@@ -116,16 +119,41 @@ function complete(settings: Settings, directory: string): Configuration {
     rateLimit: asCount(settings.FEDERATION_RATE_LIMIT, 0, MANY) ?? 50,
     adminListen,
     adminToken: settings.ADMIN_TOKEN,
-    platforms: (asPlatforms(settings.PLATFORMS) ?? []).map((platform) => ({
-      ...platform,
-      token: platform.token ?? readText('PLATFORMS token_file', resolve(directory, platform.tokenFile ?? '')),
-    })),
+    ...platformsOf(settings, directory),
     botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
     roomVersion: settings.ROOM_VERSION ?? DEFAULT_ROOM_VERSION,
     signingKeySecret: settings.SIGNING_KEY_SECRET,
     retentionDays: asRetention(settings.RETENTION ?? {}) ?? new Map(),
     logLevel: settings.LOG_LEVEL ?? 'info',
   });
+}
+
+function platformsOf(settings: Settings, directory: string): Pick<Configuration, 'platforms' | 'slackListen'> {
+  const slackListen = settings.SLACK_LISTEN === undefined ? undefined : parseListen(settings.SLACK_LISTEN);
+  const platforms = (asPlatforms(settings.PLATFORMS) ?? []).map((platform) => withSecrets(platform, directory));
+  for (const platform of platforms) {
+    if (platform.kind !== 'slack' || slackListen !== undefined) continue;
+    const { workspace, appToken, botToken } = platform;
+    if (appToken !== undefined && botToken !== undefined) continue;
+    const reason = appToken === undefined ? 'takes events over HTTP (it has no app_token)' : 'is installed by OAuth';
+    throw new ConfigurationError(`SLACK_LISTEN must be set, because slack/${workspace} of PLATFORMS ${reason}.`);
+  }
+  return { platforms, slackListen };
+}
+
+function withSecrets(platform: PlatformSettings<Secret>, directory: string): PlatformSettings {
+  const read = (secret: Secret, name: string): string =>
+    'value' in secret ? secret.value : readText(`PLATFORMS ${name}_file`, resolve(directory, secret.file));
+  const maybe = (secret: Secret | undefined, name: string): string | undefined =>
+    secret === undefined ? undefined : read(secret, name);
+  if (platform.kind === 'http') return { ...platform, token: read(platform.token, 'token') };
+  return {
+    ...platform,
+    botToken: maybe(platform.botToken, 'bot_token'),
+    appToken: maybe(platform.appToken, 'app_token'),
+    signingSecret: maybe(platform.signingSecret, 'signing_secret'),
+    clientSecret: maybe(platform.clientSecret, 'client_secret'),
+  };
 }
 
 function tlsFiles(settings: Settings, directory: string): TlsFiles | undefined {

@@ -183,14 +183,24 @@ export class Settings {
   ADMIN_TOKEN!: string;
 
   @Setting(
-    'The chats that are bridged: `[{"kind": "http", "workspace": "acme", "url": "https://chat.company.example/causeway", "token": "…"}]`, or `token_file` for the path of a file.',
+    'The chats that are bridged: `[{"kind": "http", "workspace": "acme", "url": "https://chat.company.example/causeway", "token": "…"}]`, or `{"kind": "slack", "workspace": "acme", "bot_token": "xoxb-…", "app_token": "xapp-…"}` with `signing_secret` for events over HTTP, `client_id` and `client_secret` for installation by OAuth, `mention_everyone` (docs/platforms/slack.md). Secrets may be given as `token_file`, `bot_token_file` and so on: the path of a file.',
     {
       default: 'none',
       accepts: (value) => asPlatforms(value) !== undefined,
-      must: 'a list of {kind: http, workspace, url, token or token_file}, each workspace once',
+      must: 'a list of {kind: http, workspace, url, token or token_file} and {kind: slack, workspace, bot_token or client_id and client_secret, app_token or signing_secret}, each workspace once',
     },
   )
   PLATFORMS?: unknown;
+
+  @Setting(
+    'Where Slack’s requests come in (`/slack/…`, behind a proxy that ends TLS): `HOST:PORT`. Not needed with Socket Mode alone.',
+    {
+      default: 'nowhere',
+      accepts: (value) => parseListen(value) !== undefined,
+      must: 'HOST:PORT, such as 127.0.0.1:8450',
+    },
+  )
+  SLACK_LISTEN?: string;
 
   @Setting('Our own user who invites the people of this company into bridged rooms.', {
     default: 'causeway',

@@ -7,13 +7,33 @@ export interface Listen {
 
 export type DatabaseLocation = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string };
 
-export interface PlatformSettings {
+/** A secret as it is written: itself, or the path of a file that holds it. */
+export type Secret = { value: string } | { file: string };
+
+export interface HttpPlatformSettings<S> {
   kind: 'http';
   workspace: string;
   url: URL;
-  token?: string;
-  tokenFile?: string;
+  token: S;
 }
+
+export interface SlackPlatformSettings<S> {
+  kind: 'slack';
+  workspace: string;
+  /** Absent: the app is installed by OAuth. */
+  botToken: S | undefined;
+  /** For Socket Mode. */
+  appToken: S | undefined;
+  /** For events over HTTP. */
+  signingSecret: S | undefined;
+  clientId: string | undefined;
+  clientSecret: S | undefined;
+  mentionEveryone: boolean;
+  /** Slack itself, when absent. */
+  apiUrl: URL | undefined;
+}
+
+export type PlatformSettings<S = string> = HttpPlatformSettings<S> | SlackPlatformSettings<S>;
 
 /** Tables of which old rows are deleted, and after how many days when nothing else is configured. */
 const RETENTION_DAYS = { inbox: 30, delivery: 30, transaction_in: 7, lpdu_out: 30, audit_log: 365 } as const;
@@ -65,22 +85,73 @@ export function asPeers(value: unknown): ReadonlyMap<string, URL> | undefined {
   return out;
 }
 
-export function asPlatforms(value: unknown): PlatformSettings[] | undefined {
+export function asPlatforms(value: unknown): PlatformSettings<Secret>[] | undefined {
   const platforms = fromJson(value);
   if (!Array.isArray(platforms)) return undefined;
-  const out: PlatformSettings[] = [];
+  const out: PlatformSettings<Secret>[] = [];
   for (const each of platforms as unknown[]) {
     if (typeof each !== 'object' || each === null) return undefined;
-    const { kind, workspace, url, token, token_file: tokenFile, ...unknown } = each as Record<string, unknown>;
-    const base = httpUrl(url);
-    if (kind !== 'http' || typeof workspace !== 'string' || workspace === '' || base === undefined) return undefined;
-    if (Object.keys(unknown).length > 0 || (token === undefined) === (tokenFile === undefined)) return undefined;
-    const secret = token ?? tokenFile;
-    if (typeof secret !== 'string' || secret === '') return undefined;
-    if (out.some((other) => other.workspace === workspace)) return undefined;
-    out.push({ kind, workspace, url: base, ...(token === undefined ? { tokenFile: secret } : { token: secret }) });
+    const platform = asPlatform(each as Record<string, unknown>);
+    if (platform === undefined) return undefined;
+    if (out.some(({ kind, workspace }) => kind === platform.kind && workspace === platform.workspace)) return undefined;
+    out.push(platform);
   }
   return out;
+}
+
+function asPlatform({ kind, workspace, ...rest }: Record<string, unknown>): PlatformSettings<Secret> | undefined {
+  if (typeof workspace !== 'string' || workspace === '') return undefined;
+  if (kind === 'http') return asHttpPlatform(workspace, rest);
+  return kind === 'slack' ? asSlackPlatform(workspace, rest) : undefined;
+}
+
+function asHttpPlatform(workspace: string, rest: Record<string, unknown>): HttpPlatformSettings<Secret> | undefined {
+  const { url, token, token_file: tokenFile, ...unknown } = rest;
+  const [base, secret] = [httpUrl(url), asSecret(token, tokenFile)];
+  if (base === undefined || secret === undefined || secret === 'wrong' || hasKeys(unknown)) return undefined;
+  return { kind: 'http', workspace, url: base, token: secret };
+}
+
+/** With a bot token or an app to install, and a way in which events come. */
+function asSlackPlatform(workspace: string, rest: Record<string, unknown>): SlackPlatformSettings<Secret> | undefined {
+  const { bot_token, bot_token_file, app_token, app_token_file, signing_secret, signing_secret_file, ...more } = rest;
+  const { client_id: clientId, client_secret, client_secret_file, mention_everyone, api_url, ...unknown } = more;
+  const botToken = asSecret(bot_token, bot_token_file);
+  const appToken = asSecret(app_token, app_token_file);
+  const signingSecret = asSecret(signing_secret, signing_secret_file);
+  const clientSecret = asSecret(client_secret, client_secret_file);
+  const mentionEveryone = asBoolean(mention_everyone ?? false);
+  const apiUrl = api_url === undefined ? undefined : httpUrl(api_url);
+  if (botToken === 'wrong' || appToken === 'wrong' || signingSecret === 'wrong' || clientSecret === 'wrong')
+    return undefined;
+  if (mentionEveryone === undefined || hasKeys(unknown) || (apiUrl === undefined) !== (api_url === undefined))
+    return undefined;
+  if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) return undefined;
+  if ((clientId === undefined) !== (clientSecret === undefined)) return undefined;
+  if (botToken === undefined && clientId === undefined) return undefined;
+  if (appToken === undefined && signingSecret === undefined) return undefined;
+  return {
+    kind: 'slack',
+    workspace,
+    botToken,
+    appToken,
+    signingSecret,
+    clientId,
+    clientSecret,
+    mentionEveryone,
+    apiUrl,
+  };
+}
+
+const hasKeys = (object: Record<string, unknown>): boolean => Object.keys(object).length > 0;
+
+/** Undefined when neither is given. */
+function asSecret(value: unknown, file: unknown): Secret | 'wrong' | undefined {
+  if (value === undefined && file === undefined) return undefined;
+  if (value !== undefined && file !== undefined) return 'wrong';
+  const given = value ?? file;
+  if (typeof given !== 'string' || given === '') return 'wrong';
+  return value === undefined ? { file: given } : { value: given };
 }
 
 /** Days by table; what is not named keeps its default. */

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { NativeChannel, NativeUser } from '../port.js';
+import { asTyped } from './convert/mrkdwn.js';
 import { type Json, isChannelId, isUserId, json, objects, present, text } from './json.js';
 import { SlackRefusal } from './slack-errors.js';
 import type { WebApi } from './web-api.js';
@@ -144,7 +145,7 @@ function nativeChannel(channel: Json): NativeChannel {
     id,
     name: present(channel.name) ?? id,
     ...(kind === undefined ? {} : { kind }),
-    ...(topic === undefined ? {} : { topic }),
+    ...(topic === undefined ? {} : { topic: asTyped(topic) }),
     ...(channel.is_private === true || kind !== undefined ? { private: true } : {}),
     ...(channel.is_archived === true ? { archived: true } : {}),
   };

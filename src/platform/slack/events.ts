@@ -9,6 +9,7 @@ import {
 import { emojiOf } from './convert/emoji.js';
 import { fromSlack, mentionedIn } from './convert/from-slack.js';
 import type { Names } from './convert/inline.js';
+import { asTyped } from './convert/mrkdwn.js';
 import type { Directory } from './directory.js';
 import { type Json, json, objects, present, text, timeOf, timestamp } from './json.js';
 
@@ -20,7 +21,10 @@ export interface Identity {
 }
 
 /** What Slack sends: an event, a `/causeway …`, or a pressed button. */
-export interface Payload { kind: 'event' | 'command' | 'action'; body: Json }
+export interface Payload {
+  kind: 'event' | 'command' | 'action';
+  body: Json;
+}
 
 export const METADATA_TYPE = 'causeway_message';
 
@@ -115,7 +119,7 @@ export class Events {
         return this.deleted(json(event.previous_message), event.deleted_ts, event, base);
       case 'channel_topic':
       case 'group_topic':
-        return this.channelChange(event, base, 'topic', { topic: text(event.topic) });
+        return this.channelChange(event, base, 'topic', { topic: asTyped(text(event.topic)) });
       case 'channel_convert_to_private':
         return this.channelChange(event, base, 'visibility', { private: true });
       case 'channel_convert_to_public':
@@ -389,17 +393,7 @@ function commandIn(event: Json, us: Identity): string | undefined {
   const mention = `<@${us.botUserId}`;
   if (said.startsWith(mention)) {
     const end = said.indexOf('>');
-    return end < 0 ? undefined : plain(said.slice(end + 1));
+    return end < 0 ? undefined : asTyped(said.slice(end + 1));
   }
-  return event.channel_type === 'im' && said !== '' ? plain(said) : undefined;
+  return event.channel_type === 'im' && said !== '' ? asTyped(said) : undefined;
 }
-
-/** Addresses that Slack made links of are as they were typed. */
-const plain = (said: string): string =>
-  said
-    .replace(/<(?:https?:\/\/|mailto:)[^<>|]{1,2000}\|([^<>]{1,2000})>/g, '$1')
-    .replace(/<([^<>|@#!][^<>|]{0,2000})>/g, '$1')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&amp;', '&')
-    .trim();

@@ -122,7 +122,7 @@ export class Files {
   /** Our token goes to Slack alone. */
   private trusted(address: string): URL {
     const url = URL.canParse(address) ? new URL(address) : undefined;
-    const slack = url?.protocol === 'https:' && /(?:^|\.)slack(?:-edge|-files)?\.com$/.test(url.hostname);
+    const slack = url?.protocol === 'https:' && /(?:^|\.)slack(?:-edge|-files|-gov)?\.com$/.test(url.hostname);
     const { slackApiUrl } = this.botFetch;
     const test = slackApiUrl !== undefined && url?.origin === new URL(slackApiUrl).origin;
     if (url !== undefined && (slack || test)) return url;

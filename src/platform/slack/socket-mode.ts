@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { SocketModeClient, LogLevel as SocketLogLevel } from '@slack/socket-mode';
+import { SocketModeClient } from '@slack/socket-mode';
 import { type Receiver, route } from './receiver.js';
 import type { Payload } from './events.js';
 import { isJson } from './json.js';
+import { sdkLogger } from './sdk-logger.js';
 
 /** While one connection is renewed the other one is there: Slack ends each after some hours, and says so ten seconds before. */
 const CONNECTIONS = 2;
@@ -71,7 +72,7 @@ export class SocketMode {
     const client = new SocketModeClient({
       appToken: this.appToken,
       autoReconnectEnabled: false,
-      logLevel: SocketLogLevel.ERROR,
+      logger: sdkLogger(this.logger),
       clientOptions: {
         ...(this.slackApiUrl === undefined ? {} : { slackApiUrl: this.slackApiUrl }),
         retryConfig: { retries: 0 },

@@ -1,7 +1,9 @@
-import { LogLevel, WebClient } from '@slack/web-api';
+import { Logger } from '@nestjs/common';
+import { WebClient } from '@slack/web-api';
 import type { PlatformError } from '../port.js';
 import { type Json, json } from './json.js';
 import { Lanes, type Pace, SLACKS_PACE } from './lanes.js';
+import { sdkLogger } from './sdk-logger.js';
 import { SlackRefusal, slackError } from './slack-errors.js';
 
 const TIMEOUT_MS = 30_000;
@@ -49,6 +51,7 @@ export class WebApi {
   private readonly stopping = new AbortController();
   private readonly lanes: Lanes;
   private readonly pace: Pace;
+  private readonly logger = sdkLogger(new Logger('SlackSdk'));
   private client: { token: string; web: WebClient } | undefined;
 
   constructor(private readonly options: WebApiOptions) {
@@ -117,7 +120,7 @@ export class WebApi {
     const { slackApiUrl } = this.options;
     return new WebClient(token, {
       ...(slackApiUrl === undefined ? {} : { slackApiUrl }),
-      logLevel: LogLevel.ERROR,
+      logger: this.logger,
       fetch: (url, init) => fetch(url, { ...init, signal: this.deadline() }),
       retryConfig: { retries: 0 },
       rejectRateLimitedCalls: true,

@@ -176,8 +176,12 @@ class BlockReader {
         return this.textLines(text(part.text), marks);
       case 'link':
         return this.link(part, marks);
-      case 'emoji':
-        return [emojiOf(text(part.name), present(part.unicode)) ?? textPart(`:${text(part.name)}:`, marks)];
+      case 'emoji': {
+        const name = text(part.name);
+        const tone = count(part.skin_tone);
+        const toned = tone === undefined || name.includes('::') ? name : `${name}::skin-tone-${tone}`;
+        return [emojiOf(toned, present(part.unicode)) ?? textPart(`:${name}:`, marks)];
+      }
       case 'user': {
         const id = text(part.user_id);
         return isUserId(id) ? [this.names.user(id)] : [];

@@ -126,3 +126,11 @@ export const unescape = (text: string): string => text.replace(/&(?:lt|gt|amp);/
 /** What a person, or another server, wrote is text for Slack and nothing else. */
 export const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** One line as it was typed, where nothing is marked up: addresses that Slack made links of are addresses. */
+export const asTyped = (text: string): string =>
+  unescape(
+    text
+      .replace(/<(?:https?:\/\/|mailto:)[^<>|]{1,2000}\|([^<>]{1,2000})>/g, '$1')
+      .replace(/<([^<>|@#!][^<>|]{0,2000})>/g, '$1'),
+  ).trim();
