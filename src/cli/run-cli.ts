@@ -9,6 +9,7 @@ import { readKeys, summaryOf } from './offline.js';
 import { plain, rowsOf, sheet, table, time } from './output.js';
 import { addRoomCommands } from './room-commands.js';
 import { Session, type Surroundings } from './session.js';
+import { addSlackCommands } from './slack-commands.js';
 
 const EXIT_FAILURE = 1;
 const EXIT_CONFIGURATION = 78; // EX_CONFIG of sysexits.h
@@ -48,6 +49,7 @@ function programFor(surroundings: Surroundings): Command {
   addBridgeCommands(program, session);
   addDeliveryCommands(program, session);
   addIncidentCommands(program, session);
+  addSlackCommands(program, session);
 
   const keys = program.command('keys').description('our signing keys');
   keys

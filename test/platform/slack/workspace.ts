@@ -11,6 +11,7 @@ import type {
   RemoteAuthor,
 } from '../../../src/platform/port.js';
 import { SlackEdge } from '../../../src/platform/slack/edge.js';
+import { SCOPES } from '../../../src/platform/slack/scopes.js';
 import { SlackPlatform } from '../../../src/platform/slack/slack-platform.js';
 import type { Channel, User } from '../../fakes/slack/model.js';
 import { FakeSlack, type FakeSlackOptions, type FakeTeam } from '../../fakes/slack/slack.js';
@@ -92,7 +93,7 @@ export interface WorldOptions extends FakeSlackOptions {
 /** A workspace with Ada and the app in #general, and the adapter that stands by. */
 export async function slackWorld(options: WorldOptions = {}): Promise<SlackWorld> {
   const { events = 'socket', messageMs = 1, mentionEveryone = false, ...fake } = options;
-  const slack = await FakeSlack.start({ scale: 0.2, retryScale: 0.001, ...fake });
+  const slack = await FakeSlack.start({ scale: 0.2, retryScale: 0.001, scopes: Object.keys(SCOPES), ...fake });
   const team = slack.addTeam('acme', 'Acme');
   const ada = team.workspace.addUser({ name: 'ada', realName: 'Ada Lovelace' });
   const general = team.workspace.addChannel({ name: 'general', members: [ada.id, team.workspace.app.botUser] });
