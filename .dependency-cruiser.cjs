@@ -27,7 +27,7 @@ module.exports = {
     only('persistence-uses-config', '^src/persistence/', ['^src/config/']),
     only('rooms-use-persistence', '^src/rooms/', ['^src/persistence/', '^src/config/']),
     only('mapping-uses-persistence', '^src/mapping/', ['^src/persistence/', '^src/config/']),
-    only('platform-uses-config', '^src/platform/', ['^src/config/']),
+    only('platform-uses-persistence', '^src/platform/', ['^src/persistence/', '^src/config/']),
     {
       name: 'adapters-use-the-port-alone',
       severity: 'error',

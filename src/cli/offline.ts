@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { type Configuration, type DatabaseLocation } from '../config/index.js';
-import { SigningKeyEntity } from '../persistence/entities/index.js';
+import { SecretEntity, SigningKeyEntity } from '../persistence/entities/index.js';
 import { dataSourceOptions } from '../persistence/open-database.js';
+import { unseal } from '../persistence/sealing.js';
 import type { Answer } from './admin-client.js';
 import { CommandFailure } from './failure.js';
 
@@ -28,6 +29,22 @@ export async function readKeys({ database, serverName }: Configuration): Promise
         expired_at: row.expiredAt,
       })),
     };
+  } finally {
+    await source.destroy();
+  }
+}
+
+/** A secret that the gateway was given while it ran; undefined: there is none. */
+export async function readSecret(
+  { database, signingKeySecret }: Configuration,
+  name: string,
+): Promise<string | undefined> {
+  const source = await openForReading(database);
+  try {
+    const row = await source.manager.findOneBy(SecretEntity, { name });
+    return row === null ? undefined : Buffer.from(unseal(row.value, signingKeySecret)).toString('utf8');
+  } catch (error) {
+    throw new CommandFailure(`The database does not give ${name} out: ${reason(error)}.`);
   } finally {
     await source.destroy();
   }

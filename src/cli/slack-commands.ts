@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import { loadConfiguration } from '../config/index.js';
+import { type Configuration, loadConfiguration } from '../config/index.js';
 import { type Finding, checkSlack } from '../platform/slack/check.js';
+import { accessTokenIn, installLink, secretName } from '../platform/slack/installation.js';
 import { CommandFailure } from './failure.js';
+import { readSecret } from './offline.js';
 import { plain, rowsOf } from './output.js';
 import type { Session } from './session.js';
 
@@ -13,9 +15,26 @@ interface CheckFlags {
 
 /** `causeway slack …`: asks Slack itself, also while the gateway is down. */
 export function addSlackCommands(program: Command, session: Session): void {
-  program
-    .command('slack')
-    .description('the workspaces of Slack')
+  const slack = program.command('slack').description('the workspaces of Slack');
+
+  slack
+    .command('install <workspace> <address>')
+    .description('a link to install the app by OAuth, good for a day; <address> is what leads to SLACK_LISTEN')
+    .action((workspace: string, address: string) => {
+      const { env, directory } = session.surroundings;
+      const settings = loadConfiguration(env, directory).platforms.find(
+        (each) => each.kind === 'slack' && each.workspace === workspace,
+      );
+      if (settings?.kind !== 'slack' || settings.clientId === undefined || settings.clientSecret === undefined)
+        throw new CommandFailure(`PLATFORMS has no workspace ${workspace} of Slack with client_id and client_secret.`);
+      if (!URL.canParse(address)) throw new CommandFailure('The address must be one as https://slack.company.example.');
+      const { clientSecret } = settings;
+      const link = new URL('/slack/install', address);
+      link.search = installLink({ workspace, clientSecret }, Date.now());
+      session.show({ link: link.href }, ({ link: shown }) => `${plain(shown)}\n`);
+    });
+
+  slack
     .command('check')
     .description('what is missing for Slack to work, in sentences; changes nothing')
     .option('--workspace <name>', 'this workspace of PLATFORMS alone')
@@ -24,11 +43,12 @@ export function addSlackCommands(program: Command, session: Session): void {
     .action(async ({ workspace, eventsUrl, channel }: CheckFlags) => {
       const { env, directory } = session.surroundings;
       const found: { workspace: string; findings: Finding[] }[] = [];
-      for (const platform of loadConfiguration(env, directory).platforms) {
+      const configuration = loadConfiguration(env, directory);
+      for (const platform of configuration.platforms) {
         if (platform.kind !== 'slack' || (workspace ?? platform.workspace) !== platform.workspace) continue;
         const { botToken, appToken, signingSecret, apiUrl } = platform;
         const findings = await checkSlack({
-          botToken,
+          botToken: botToken ?? (await installedToken(configuration, platform.workspace)),
           appToken,
           signingSecret,
           slackApiUrl: apiUrl?.href,
@@ -50,6 +70,11 @@ export function addSlackCommands(program: Command, session: Session): void {
           wrong === 1 ? 'One thing is to be put right.' : `${String(wrong)} things are to be put right.`,
         );
     });
+}
+
+async function installedToken(configuration: Configuration, workspace: string): Promise<string | undefined> {
+  const stored = await readSecret(configuration, secretName(workspace));
+  return stored === undefined ? undefined : accessTokenIn(stored);
 }
 
 const line = ({ ok, sentence }: Record<string, unknown>): string => `  ${ok === true ? '✓' : '✗'} ${plain(sentence)}`;

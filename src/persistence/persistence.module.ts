@@ -7,6 +7,7 @@ import { GatewayName } from './gateway-name.js';
 import { Leases } from './leases.js';
 import { openDatabase } from './open-database.js';
 import { Retention } from './retention.js';
+import { Secrets } from './secrets.js';
 import { Sequence } from './sequence.js';
 import { WakeupRelay } from './wakeup-relay.js';
 import { Wakeups } from './wakeups.js';
@@ -29,10 +30,11 @@ export class PersistenceModule {
         },
         Leases,
         Retention,
+        Secrets,
         Sequence,
         ClockSteps,
       ],
-      exports: [Database, Clock, Leases, Sequence, Wakeups],
+      exports: [Database, Clock, Leases, Secrets, Sequence, Wakeups],
     };
   }
 }

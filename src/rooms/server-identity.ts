@@ -1,20 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type EntityManager, IsNull } from 'typeorm';
 import { SigningKeyEntity } from '../persistence/entities/index.js';
 import { type Database } from '../persistence/database.js';
 import type { Wakeups } from '../persistence/wakeups.js';
 import { type Clock } from '../persistence/clock.js';
-import {
-  type KeyId,
-  type ServerName,
-  type SigningKey,
-  createSigningKey,
-  decodeBase64,
-  encodeBase64,
-  parseKeyId,
-} from '../protocol/index.js';
-
-const SEALED = 'v1:';
+import { CannotOpen, seal, unseal } from '../persistence/sealing.js';
+import { type KeyId, type ServerName, type SigningKey, createSigningKey, parseKeyId } from '../protocol/index.js';
 
 /** A key that signs no more; its signatures on old events stay good (LM-04 §Validity). */
 export interface ExpiredKey {
@@ -100,7 +91,7 @@ async function readKeys(manager: EntityManager, secret: string | undefined): Pro
   const expired = rows.flatMap(({ keyId, publicKey, expiredAt }) =>
     expiredAt === null ? [] : [{ keyId, publicKey, expiredAt }],
   );
-  return { current: createSigningKey(current.keyId, unseal(current, secret)), expired };
+  return { current: createSigningKey(current.keyId, opened(current, secret)), expired };
 }
 
 async function makeKey(manager: EntityManager, clock: Clock, secret: string | undefined): Promise<SigningKeyEntity> {
@@ -118,26 +109,10 @@ async function makeKey(manager: EntityManager, clock: Clock, secret: string | un
   return row;
 }
 
-/** AES-256-GCM under sha256(secret): iv (12 bytes), tag (16 bytes), ciphertext. */
-function seal(seed: Uint8Array, secret: string | undefined): string {
-  if (secret === undefined) return encodeBase64(seed);
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', createHash('sha256').update(secret).digest(), iv);
-  const body = Buffer.concat([cipher.update(seed), cipher.final()]);
-  return SEALED + encodeBase64(Buffer.concat([iv, cipher.getAuthTag(), body]));
-}
-
-function unseal(row: SigningKeyEntity, secret: string | undefined): Uint8Array {
-  const sealed = row.privateKey.startsWith(SEALED);
-  const bytes = decodeBase64(sealed ? row.privateKey.slice(SEALED.length) : row.privateKey);
-  if (bytes === undefined) throw new Error(`signing key ${row.keyId} is damaged in the database`);
-  if (!sealed) return bytes;
-  if (secret === undefined) throw new Error(`signing key ${row.keyId} is sealed: set SIGNING_KEY_SECRET`);
-  const decipher = createDecipheriv('aes-256-gcm', createHash('sha256').update(secret).digest(), bytes.subarray(0, 12));
-  decipher.setAuthTag(bytes.subarray(12, 28));
+function opened({ keyId, privateKey }: SigningKeyEntity, secret: string | undefined): Uint8Array {
   try {
-    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
-  } catch {
-    throw new Error(`signing key ${row.keyId} does not open with this SIGNING_KEY_SECRET`);
+    return unseal(privateKey, secret);
+  } catch (error) {
+    throw error instanceof CannotOpen ? new Error(`signing key ${keyId} ${error.message}`) : error;
   }
 }

@@ -6,6 +6,7 @@ import { GapsAndEchoes1796010000100 } from './1796010000100-gaps-and-echoes.js';
 import { Edge1796020000000 } from './1796020000000-edge.js';
 import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
 import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
+import { Secrets1797030000000 } from './1797030000000-secrets.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -16,4 +17,5 @@ export const MIGRATIONS = [
   Edge1796020000000,
   SeveralGateways1796030000000,
   DeadLetters1796030100000,
+  Secrets1797030000000,
 ];

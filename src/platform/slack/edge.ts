@@ -19,7 +19,7 @@ export class SlackEdge {
 
   join(receiver: Receiver): void {
     this.receivers.push(receiver);
-    if (receiver.signingSecret !== undefined) this.listener?.start();
+    if (needsListener(receiver)) this.listener?.start();
     const { appToken } = receiver;
     if (appToken === undefined || this.sockets.has(appToken)) return;
     const socket = new SocketMode(
@@ -39,6 +39,9 @@ export class SlackEdge {
       await this.sockets.get(appToken)?.stop();
       this.sockets.delete(appToken);
     }
-    if (!this.receivers.some((each) => each.signingSecret !== undefined)) await this.listener?.stop();
+    if (!this.receivers.some(needsListener)) await this.listener?.stop();
   }
 }
+
+const needsListener = ({ signingSecret, installation }: Receiver): boolean =>
+  signingSecret !== undefined || installation !== undefined;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type Receiver, route } from './receiver.js';
 import type { Payload } from './events.js';
+import { InstallPages } from './install-pages.js';
 import { type Json, isJson, text } from './json.js';
 import { isSigned } from './signature.js';
 
@@ -25,13 +26,16 @@ const MAX_CONNECTIONS = 500;
  */
 export class SlackListener {
   private readonly logger = new Logger('SlackListener');
+  private readonly installPages: InstallPages;
   private server: Server | undefined;
 
   constructor(
     private readonly listen: Listen,
     private readonly receivers: () => readonly Receiver[],
     private readonly now: () => number = () => Date.now(),
-  ) {}
+  ) {
+    this.installPages = new InstallPages(receivers);
+  }
 
   get port(): number | undefined {
     const address = this.server?.address();
@@ -65,6 +69,7 @@ export class SlackListener {
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (await this.installPages.answer(request, response)) return;
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (!PATHS.has(path)) {
       end(response, 404);

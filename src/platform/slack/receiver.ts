@@ -1,8 +1,13 @@
 import type { Payload } from './events.js';
+import type { SlackInstallation } from './installation.js';
 import { json, objects, present } from './json.js';
 
 /** One workspace, as what comes from Slack finds it. */
 export interface Receiver {
+  /** Where the app is installed by OAuth. */
+  readonly installation: SlackInstallation | undefined;
+  /** There is a new token. */
+  installed(): void;
   readonly signingSecret: string | undefined;
   readonly appToken: string | undefined;
   readonly slackApiUrl: string | undefined;

@@ -20,6 +20,7 @@ import type { SlackEdge } from './edge.js';
 import { Events, type Identity, type Payload } from './events.js';
 import { Files, MAX_FILE_BYTES } from './files.js';
 import { Intake } from './intake.js';
+import { SlackInstallation } from './installation.js';
 import { type Json, text } from './json.js';
 import type { Pace } from './lanes.js';
 import type { Receiver } from './receiver.js';
@@ -29,7 +30,8 @@ import { type TokenSource, WebApi } from './web-api.js';
 
 export interface SlackOptions {
   workspace: string;
-  tokens: TokenSource;
+  /** A bot token, or how the app is installed. */
+  tokens: TokenSource | SlackInstallation;
   signingSecret?: string;
   /** xapp-…: Socket Mode. */
   appToken?: string;
@@ -139,6 +141,7 @@ export class SlackPlatform implements Platform {
     const edge = this.edge.leave(this.receiver);
     await this.intake.stop();
     this.api.stop();
+    if (this.options.tokens instanceof SlackInstallation) this.options.tokens.stop();
     await Promise.all([edge, this.greeting]);
   }
 
@@ -157,18 +160,25 @@ export class SlackPlatform implements Platform {
   }
 
   private asReceiver(): Receiver {
-    const { signingSecret, appToken, slackApiUrl } = this.options;
+    const { signingSecret, appToken, slackApiUrl, tokens } = this.options;
     const teamId = (): string | undefined => this.us?.teamId;
     return {
       signingSecret,
       appToken,
       slackApiUrl,
+      installation: tokens instanceof SlackInstallation ? tokens : undefined,
+      installed: () => this.installed(),
       get teamId() {
         return teamId();
       },
       take: (payload: Payload) => this.intake.take(payload),
       trouble: (problem) => this.trouble('events', problem),
     };
+  }
+
+  private installed(): void {
+    this.us = undefined;
+    this.greeting = Promise.all([this.greeting, this.greet()]).then(() => undefined);
   }
 
   /** Asks who we are until Slack says so. */
