@@ -127,7 +127,8 @@ export class SlackInstallation implements TokenSource {
     return this.options.store.exclusively(this.name, this.stopping.signal, async () => {
       const tokens = await this.stored();
       this.tokens = tokens;
-      if (tokens === undefined || tokens.accessToken !== old) return tokens !== undefined;
+      if (tokens === undefined) return false;
+      if (tokens.accessToken !== old) return true;
       if (tokens.refreshToken === undefined) return false;
       try {
         await this.keep({
