@@ -107,16 +107,28 @@ export class Files {
     }
   }
 
-  /** Slack tells in which message a file is only when it is asked. */
+  /** Slack tells in which message a file is only when it is asked. Undefined: in none. */
   private async shared(id: string, channelId: string): Promise<string | undefined> {
     for (const wait of SHARE_WAITS_MS) {
       await sleep(wait);
-      const { shares } = json((await this.api.call('files.info', { file: id })).file);
+      const file = await this.info(id);
+      if (file === undefined) return undefined;
+      const { shares } = file;
       const all = { ...json(json(shares).public), ...json(json(shares).private) };
       const ts = timestamp(objects(all[channelId])[0]?.ts);
       if (ts !== undefined) return ts;
     }
     return undefined;
+  }
+
+  /** Undefined: there is none, or its upload was not completed. */
+  private async info(id: string): Promise<Json | undefined> {
+    try {
+      return json((await this.api.call('files.info', { file: id })).file);
+    } catch (error) {
+      if (error instanceof SlackRefusal && GONE.has(error.word)) return undefined;
+      throw error;
+    }
   }
 
   /** Our token goes to Slack alone. */
