@@ -83,3 +83,5 @@ export const MARKS: readonly Mark[] = ['bold', 'italic', 'strike', 'underline', 
 export const MAX_DEPTH = 8;
 export const MAX_NODES = 4_000;
 export const MAX_ATTACHMENTS = 10;
+/** UTF-8, of all texts together. */
+export const MAX_TEXT_BYTES = 262_144;
