@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Call, InboundMessage, NativeChannel, NativeUser, RemoteAuthor } from '../port.js';
 import type { Directory } from './directory.js';
-import type { Events, Identity } from './events.js';
+import type { Events } from './events.js';
+import type { Identity } from './own-and-others.js';
 import { isUserId, json, objects, text, timestamp } from './json.js';
 import { SlackRefusal } from './slack-errors.js';
 import type { WebApi } from './web-api.js';

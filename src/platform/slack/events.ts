@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import {
   type InboundChannelChange,
   type InboundEvent,
+  type InboundMessage,
   type NativeChannel,
   type NativeUser,
   PlatformError,
@@ -10,15 +11,9 @@ import { emojiOf } from './convert/emoji.js';
 import { fromSlack, mentionedIn } from './convert/from-slack.js';
 import type { Names } from './convert/inline.js';
 import { asTyped } from './convert/mrkdwn.js';
+import { type Identity, SAID, commandIn, differs, isOurs } from './own-and-others.js';
 import type { Directory } from './directory.js';
 import { type Json, json, objects, present, text, timeOf, timestamp } from './json.js';
-
-/** Who we are in one workspace. */
-export interface Identity {
-  teamId: string;
-  botUserId: string;
-  botId: string;
-}
 
 /** What Slack sends: an event, a `/causeway …`, or a pressed button. */
 export interface Payload {
@@ -26,10 +21,6 @@ export interface Payload {
   body: Json;
 }
 
-export const METADATA_TYPE = 'causeway_message';
-
-/** Messages of people and programs; the other subtypes are about something that has an event of its own, or about nothing. */
-const SAID = new Set([undefined, 'file_share', 'me_message', 'thread_broadcast', 'bot_message', 'slackbot_response']);
 const MAX_NAMES = 50;
 const MAX_REMEMBERED = 10_000;
 
@@ -140,8 +131,9 @@ export class Events {
     const also = subtype === 'thread_broadcast' ? { alsoToChannel: true } : {};
     return [
       {
-        ...base,
         type: 'message',
+        // The same wherever it is found: in an event, in history, after an outage.
+        nativeEventId: `message:${channelId}:${nativeId}`,
         time: timeOf(nativeId),
         channel,
         author,
@@ -153,16 +145,17 @@ export class Events {
   }
 
   /** A message as history holds it; undefined when it is nobody's words, or ours. Rejects with PlatformError. */
-  async ofHistory(
-    message: Json,
-    channelId: string,
-    us: Identity,
-  ): Promise<Extract<InboundEvent, { type: 'message' }> | undefined> {
-    const ts = timestamp(message.ts);
-    if (ts === undefined) return undefined;
-    const base = { nativeEventId: `history:${channelId}:${ts}`, time: timeOf(ts) };
+  async ofHistory(message: Json, channelId: string, us: Identity): Promise<InboundMessage | undefined> {
+    const base = { nativeEventId: '', time: 0 };
     const [event] = await this.message({ ...message, channel: channelId }, base, us);
     return event?.type === 'message' ? event : undefined;
+  }
+
+  /** The edit that a message of history has behind it, when it is not older than `since`. Rejects with PlatformError. */
+  async editOfHistory(message: Json, channelId: string, us: Identity, since: number): Promise<InboundEvent[]> {
+    const edited = timestamp(json(message.edited).ts);
+    if (edited === undefined || Number(edited) < since) return [];
+    return this.changed({ message }, channelId, { nativeEventId: '', time: timeOf(edited) }, us);
   }
 
   private async changed(event: Json, channelId: string, base: Base, us: Identity): Promise<InboundEvent[]> {
@@ -176,7 +169,10 @@ export class Events {
     const author = await this.authorOf(message);
     if (author === undefined) return [];
     const body = fromSlack(message, await this.names(message));
-    return [{ ...base, type: 'edit', channel: await this.channelOf(channelId, event), author, nativeId, body }];
+    const channel = await this.channelOf(channelId, event);
+    const edited = timestamp(json(message.edited).ts);
+    const id = edited === undefined ? base.nativeEventId : `edit:${channelId}:${nativeId}:${edited}`;
+    return [{ type: 'edit', nativeEventId: id, time: base.time, channel, author, nativeId, body }];
   }
 
   private async deleted(before: Json, ts: unknown, event: Json, base: Base): Promise<InboundEvent[]> {
@@ -365,35 +361,4 @@ export class Events {
       channel: (id, label) => ({ type: 'channel', channel: { nativeId: id }, name: nameOf(id, label) }),
     };
   }
-}
-
-/** By our bot, under whatever name; or by another gateway of this kind. */
-function isOurs(message: Json, us: Identity): boolean {
-  const metadata = json(message.metadata);
-  return message.bot_id === us.botId || message.user === us.botUserId || metadata.event_type === METADATA_TYPE;
-}
-
-/** Previews and threads change messages too; only what somebody wrote is an edit. */
-function differs(message: Json, before: Json): boolean {
-  if (before.ts === undefined) return message.edited !== undefined;
-  const files = (of: Json): string =>
-    objects(of.files)
-      .map((file) => `${text(file.id)} ${text(file.mode)}`)
-      .join();
-  const blocks = (of: Json): string =>
-    JSON.stringify(objects(of.blocks), (key, value: unknown) => (key === 'block_id' ? undefined : value));
-  return (
-    text(message.text) !== text(before.text) || files(message) !== files(before) || blocks(message) !== blocks(before)
-  );
-}
-
-/** What stands behind a mention of our bot at the beginning of a message, and all that is said to the bot alone. */
-function commandIn(event: Json, us: Identity): string | undefined {
-  const said = text(event.text).trim();
-  const mention = `<@${us.botUserId}`;
-  if (said.startsWith(mention)) {
-    const end = said.indexOf('>');
-    return end < 0 ? undefined : asTyped(said.slice(end + 1));
-  }
-  return event.channel_type === 'im' && said !== '' ? asTyped(said) : undefined;
 }

@@ -43,6 +43,8 @@ export class Intake {
     private readonly workspace: string,
     private readonly convert: (payload: Payload) => Promise<InboundEvent[]>,
     private readonly accept: (events: InboundEvent[]) => Promise<void>,
+    /** What happened since then (ms since the epoch) must be looked for: it was given up here. */
+    private readonly missed: (since: number) => void,
   ) {}
 
   /** Resolves once it is durable. Rejects with NotTaken. */
@@ -91,7 +93,7 @@ export class Intake {
   }
 
   /** Resolves with why it was given up. */
-  private async untilTaken({ payload, id }: Waiting): Promise<NotTaken | undefined> {
+  private async untilTaken({ payload, id, at }: Waiting): Promise<NotTaken | undefined> {
     for (let tries = 1; !this.stopping.signal.aborted; tries += 1) {
       try {
         const events = await this.convert(payload);
@@ -102,6 +104,7 @@ export class Intake {
         const reason = error instanceof Error ? error.message : String(error);
         if (tries >= MAX_TRIES) {
           this.logger.error({ workspace: this.workspace, id, reason }, 'an event of Slack is given back untaken');
+          this.missed(at * 1_000);
           return new NotTaken(reason);
         }
         this.logger.warn({ workspace: this.workspace, id, reason, tries }, 'an event of Slack is not taken yet');

@@ -15,6 +15,8 @@ export interface Receiver {
   readonly teamId: string | undefined;
   /** Resolves once it is durable; otherwise rejects. */
   take(payload: Payload): Promise<void>;
+  /** What happened since then (ms since the epoch) may not have reached us. */
+  missed(since: number): void;
   trouble(problem: string | undefined): void;
 }
 

@@ -4,7 +4,7 @@ import { type Call, type NativeMessageRef, type OutboundMessage, PlatformError, 
 import type { Emoji } from '../../message/index.js';
 import { emojiName } from './convert/emoji.js';
 import { type Rights, buttons, cut, fallbackText, textElement, toSlack } from './convert/to-slack.js';
-import { METADATA_TYPE } from './events.js';
+import { METADATA_TYPE } from './own-and-others.js';
 import type { Files } from './files.js';
 import { type Json, isJson, isUserId, json, present, text, timestamp } from './json.js';
 import type { Reconciliation } from './reconciliation.js';

@@ -17,7 +17,8 @@ import {
 import { SlackConversations } from './conversations.js';
 import { Directory } from './directory.js';
 import type { SlackEdge } from './edge.js';
-import { Events, type Identity, type Payload } from './events.js';
+import { Events, type Payload } from './events.js';
+import type { Identity } from './own-and-others.js';
 import { Files, MAX_FILE_BYTES } from './files.js';
 import { Intake } from './intake.js';
 import { SlackInstallation } from './installation.js';
@@ -26,6 +27,7 @@ import type { Pace } from './lanes.js';
 import type { Receiver } from './receiver.js';
 import { Reconciliation } from './reconciliation.js';
 import { Sender, isMessageOf } from './sender.js';
+import { Stream } from './stream.js';
 import { type TokenSource, WebApi } from './web-api.js';
 
 export interface SlackOptions {
@@ -60,6 +62,7 @@ export class SlackPlatform implements Platform {
   private readonly directory: Directory;
   private readonly events: Events;
   private readonly sender: Sender;
+  private readonly stream: Stream;
   private readonly intake: Intake;
   private readonly receiver: Receiver;
   private readonly troubles = new Map<string, string>();
@@ -93,13 +96,21 @@ export class SlackPlatform implements Platform {
       weDelete: (channel, ts) => this.events.weDeleted(channel, ts),
     });
     const conversations = new SlackConversations(this.api, this.directory, this.events, () => this.identity());
+    this.stream = new Stream({
+      api: this.api,
+      directory: this.directory,
+      events: this.events,
+      identity: async () => {
+        await this.greeting;
+        return this.identity();
+      },
+      signal: this.stopping.signal,
+    });
     this.intake = new Intake(
       workspace,
       async (payload) => this.events.inbound(payload, await this.identity()),
-      async (events) => {
-        if (this.host === undefined) throw new Error('the gateway has not started');
-        await this.host.accept({ events });
-      },
+      (events) => this.stream.accept(events),
+      (since) => this.stream.missed(since),
     );
     this.receiver = this.asReceiver();
     this.can = {
@@ -134,6 +145,7 @@ export class SlackPlatform implements Platform {
     this.host = host;
     this.edge.join(this.receiver);
     this.greeting = this.greet();
+    this.stream.start(host);
   }
 
   async stop(): Promise<void> {
@@ -142,7 +154,7 @@ export class SlackPlatform implements Platform {
     await this.intake.stop();
     this.api.stop();
     if (this.options.tokens instanceof SlackInstallation) this.options.tokens.stop();
-    await Promise.all([edge, this.greeting]);
+    await Promise.all([edge, this.greeting, this.stream.stop()]);
   }
 
   sendMessage(channelId: string, message: OutboundMessage, call: Call): Promise<{ nativeId: string }> {
@@ -172,6 +184,7 @@ export class SlackPlatform implements Platform {
         return teamId();
       },
       take: (payload: Payload) => this.intake.take(payload),
+      missed: (since) => this.stream.missed(since),
       trouble: (problem) => this.trouble('events', problem),
     };
   }

@@ -11,6 +11,8 @@ const CONNECTIONS = 2;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 30_000;
 const HELLO_MS = 20_000;
+/** Slack sends again what it could not deliver after a minute, and after five, and then no more. */
+const SOON_MS = 60_000;
 const HOPELESS =
   /invalid_auth|not_authed|account_inactive|token_revoked|not_allowed_token_type|missing_scope|link_disabled/;
 
@@ -28,6 +30,9 @@ export class SocketMode {
   private readonly logger = new Logger('SlackSocketMode');
   private readonly stopping = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
+  private standing = 0;
+  /** ms since the epoch: when the last connection ended. */
+  private goneSince: number | undefined;
 
   constructor(
     private readonly appToken: string,
@@ -55,8 +60,9 @@ export class SocketMode {
       try {
         await this.connection(() => {
           failures = 0;
-          this.tell(undefined);
+          this.stands();
         });
+        this.ended();
       } catch (error) {
         failures += 1;
         this.failed(n, failures, error);
@@ -128,6 +134,20 @@ export class SocketMode {
         `Slack refuses the app-level token (xapp-…): ${reason}; Socket Mode must be on, and the token needs connections:write`,
       );
     }
+  }
+
+  private stands(): void {
+    this.standing += 1;
+    this.tell(undefined);
+    const { goneSince } = this;
+    this.goneSince = undefined;
+    if (goneSince === undefined || Date.now() - goneSince < SOON_MS) return;
+    for (const receiver of this.receivers()) receiver.missed(goneSince);
+  }
+
+  private ended(): void {
+    this.standing -= 1;
+    if (this.standing === 0) this.goneSince = Date.now();
   }
 
   private tell(problem: string | undefined): void {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainText } from '../../../src/message/index.js';
 import { until } from '../../support/until.js';
-import { type SlackWorld, first, says, slackWorld } from './workspace.js';
+import { type SlackWorld, first, platformOf, says, slackWorld } from './workspace.js';
 
 let world: SlackWorld;
 
@@ -162,7 +162,7 @@ describe.each(['http', 'socket'] as const)('events by %s', (events) => {
     ).toEqual(['help', 'invite @grace:globex.example', 'status']);
     expect(host.of('message')).toHaveLength(1);
     await until('the command is acknowledged', () => call.delivery?.state === 'acknowledged');
-    expect(slack.outbox.sent.every(({ state }) => state === 'acknowledged')).toBe(true);
+    await until('all is acknowledged', () => slack.outbox.sent.every(({ state }) => state === 'acknowledged'));
   });
 
   it('are pressed buttons', async () => {
@@ -236,5 +236,72 @@ describe('Socket Mode', () => {
     await until('they stand again', () => slack.socketMode.size === 2, 20_000);
     team.people.say('ada', general, 'still there');
     await until('it is there', () => host.events.length === 1);
+  });
+});
+
+describe('after an outage', () => {
+  beforeEach(async () => {
+    world = await slackWorld({ events: 'socket' });
+  });
+
+  afterEach(async () => {
+    await world.close();
+  });
+
+  const restart = async (): Promise<() => Promise<void>> => {
+    const { slack, team, edge, host } = world;
+    const platform = platformOf(slack, team, edge, { events: 'socket', messageMs: 1 });
+    platform.start(host);
+    return () => platform.stop();
+  };
+
+  it('what Slack has given up is read from the channels: once, with edits and threads', async () => {
+    const { team, general, host, platform, slack } = world;
+    const root = team.people.say('ada', general, 'known');
+    const edited = team.people.say('ada', general, 'to be edited');
+    await until('both are there', () => host.events.length === 2);
+    await until('the cursor is kept', () => host.left !== undefined);
+    await platform.sendMessage(general.id, says('ours'), first());
+    await platform.stop();
+    slack.outbox.pause();
+    for (let n = 0; n < 250; n += 1) team.people.say('ada', general, `missed ${n}`);
+    team.people.say('ada', general, { text: 'a missed reply', thread: root.ts });
+    team.people.edit('ada', general, edited, 'edited');
+    slack.faults.random(0.1, 3, undefined, ['conversations.history', 'conversations.replies', 'users.conversations']);
+    host.failures = 3;
+    const stop = await restart();
+    await until('all is there', () => host.of('message').length >= 253 && host.of('edit').length > 0, 20_000);
+    expect(texts().slice(0, 2)).toEqual(['known', 'to be edited']);
+    expect(texts().filter((text) => text.startsWith('missed'))).toEqual(
+      Array.from({ length: 250 }, (_, n) => `missed ${n}`),
+    );
+    expect(host.of('message').at(-1)).toMatchObject({ thread: { root: root.ts } });
+    expect(host.of('edit')).toMatchObject([{ nativeId: edited.ts }]);
+    // Slack sends some of it after all.
+    slack.outbox.resume();
+    team.people.say('ada', general, 'now');
+    await until('it goes on', () => texts().includes('now'));
+    expect(new Set(texts()).size).toBe(texts().length);
+    expect(host.of('edit')).toHaveLength(1);
+    await stop();
+  });
+
+  it('the cursor stands still until all that was missed is read', async () => {
+    const { team, general, host, platform, slack } = world;
+    team.people.say('ada', general, 'known');
+    await until('the cursor is kept', () => host.left !== undefined);
+    const { left } = host;
+    await platform.stop();
+    slack.faults.next('users.conversations', { kind: 'ratelimited', seconds: 1 });
+    const stop = await restart();
+    await until('Slack reaches us', () => slack.socketMode.size === 2);
+    team.people.say('ada', general, 'live');
+    await until('it is there', () => host.events.length === 2);
+    expect(host.left).toBe(left);
+    await until('it moves on', () => {
+      team.people.say('ada', general, 'more');
+      return host.left !== left;
+    });
+    await stop();
   });
 });

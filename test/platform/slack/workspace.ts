@@ -30,13 +30,15 @@ export class FakeHost implements PlatformHost {
   failures = 0;
   /** ms before a page is durable. */
   slowMs = 0;
+  /** Where the stream was left. */
+  left: string | undefined;
   private readonly known = new Set<string>();
 
-  cursor(): Promise<undefined> {
-    return Promise.resolve(undefined);
+  cursor(): Promise<string | undefined> {
+    return Promise.resolve(this.left);
   }
 
-  async accept({ events }: InboundPage): Promise<void> {
+  async accept({ events, cursor }: InboundPage): Promise<void> {
     if (this.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, this.slowMs));
     if (this.failures > 0) {
       this.failures -= 1;
@@ -47,6 +49,7 @@ export class FakeHost implements PlatformHost {
       this.known.add(event.nativeEventId);
       this.events.push(event);
     }
+    if (cursor !== undefined) this.left = cursor;
   }
 
   ephemeral(): void {
