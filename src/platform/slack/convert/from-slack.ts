@@ -3,11 +3,11 @@ import {
   type Block,
   type Inline,
   MARKS,
-  MAX_ATTACHMENTS,
   MAX_NODES,
   type Mark,
   type MessageBody,
   type Text,
+  normalise,
 } from '../../../message/index.js';
 import { type Json, count, isChannelId, isUserId, json, objects, present, text } from '../json.js';
 import { emojiOf } from './emoji.js';
@@ -17,20 +17,17 @@ import { mrkdwnBlocks, mrkdwnInline } from './mrkdwn.js';
 /** Slack gives 40,000 characters at most; what is longer is of nobody. */
 const MAX_TEXT = 100_000;
 const MAX_INDENT = 6;
+const MAX_FILES = 50;
 
-/** What a message of Slack says. Previews of links, and what only looks like a control, are left out. */
+/** What a message of Slack says, in its normal form. Previews of links, and what only looks like a control, are left out. */
 export function fromSlack(message: Json, names: Names): MessageBody {
-  const attachments = objects(message.files).flatMap(fileOf).slice(0, MAX_ATTACHMENTS);
+  const attachments = objects(message.files).flatMap(fileOf).slice(0, MAX_FILES);
   const reader = new BlockReader(names);
   const rich = reader.blocks(objects(message.blocks));
   const said = text(message.text).slice(0, MAX_TEXT);
   const blocks = rich.length > 0 && !reader.full ? rich : mrkdwnBlocks(said, names);
   const others = objects(message.attachments).flatMap((each) => attachmentBlocks(each, names));
-  return {
-    style: styleOf(message),
-    blocks: [...(blocks.length > 0 ? blocks : []), ...others],
-    attachments,
-  };
+  return normalise({ style: styleOf(message), blocks: [...blocks, ...others], attachments });
 }
 
 function styleOf({ subtype, bot_id: bot, bot_profile: profile }: Json): MessageBody['style'] {
