@@ -53,7 +53,9 @@ export class Inbox {
         const row = await this.database.read.findOneBy(PlatformCursorEntity, { platform, workspace });
         return row?.cursor;
       },
-      accept: async (page) => this.accept(lease ?? (await turn()), platform, workspace, page),
+      // What moves no cursor needs no turn: a platform that pushes does so to any process.
+      accept: async (page) =>
+        this.accept(page.cursor === undefined ? this.database : (lease ?? (await turn())), platform, workspace, page),
     };
   }
 
@@ -69,13 +71,13 @@ export class Inbox {
 
   /** Messages and cursor in one transaction: what comes twice is recognised by its id, what is lost comes again. */
   private async accept(
-    lease: Lease,
+    writer: Pick<Lease, 'transaction'>,
     platform: string,
     workspace: string,
     { events, cursor }: InboundPage,
   ): Promise<void> {
     failpoint('inbox.read');
-    await lease.transaction(async (manager) => {
+    await writer.transaction(async (manager) => {
       const mapped = new Set(
         (await manager.findBy(RoomMappingEntity, { platform, workspace })).map(({ channelId }) => channelId),
       );

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { PlatformError } from '../port.js';
 import { SlackRefusal, rateLimited } from './slack-errors.js';
 
 export interface Pace {
@@ -46,12 +45,13 @@ export class Lanes {
   async take<T>(name: string, method: string, spacingMs: number, call: () => Promise<T>): Promise<T> {
     const lane = this.lanes.get(name) ?? { next: 0, last: Promise.resolve(), waiting: 0 };
     this.lanes.set(name, lane);
-    if (lane.waiting >= MAX_WAITING || this.wait(lane) > this.pace.patienceMs) throw this.later(lane, method);
+    const wait = this.wait(lane) + lane.waiting * spacingMs;
+    if (lane.waiting >= MAX_WAITING || wait > this.pace.patienceMs) throw rateLimited(method, wait);
     lane.waiting += 1;
     const turn = lane.last.then(async () => {
       try {
         const wait = this.wait(lane);
-        if (wait > this.pace.patienceMs) throw this.later(lane, method);
+        if (wait > this.pace.patienceMs) throw rateLimited(method, wait);
         if (wait > 0) await sleep(wait, undefined, { signal: this.signal });
         lane.next = Math.max(lane.next, this.pace.now() + spacingMs);
         return await call();
@@ -69,9 +69,5 @@ export class Lanes {
 
   private wait({ next }: Lane): number {
     return Math.max(0, next - this.pace.now());
-  }
-
-  private later(lane: Lane, method: string): PlatformError {
-    return rateLimited(method, this.wait(lane) + lane.waiting);
   }
 }

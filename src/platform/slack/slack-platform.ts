@@ -81,10 +81,10 @@ export class SlackPlatform implements Platform {
       tokens,
       ...(slackApiUrl === undefined ? {} : { slackApiUrl }),
       ...(pace === undefined ? {} : { pace }),
-      trouble: (problem) => this.trouble('calls', problem),
+      trouble: (source, problem) => this.trouble(source, problem),
     });
     this.directory = new Directory(this.api, () => this.us?.teamId);
-    this.events = new Events(this.directory, (problem) => this.trouble('calls', problem));
+    this.events = new Events(this.directory, (problem) => this.trouble('token', problem));
     const files = new Files(this.api, (mxc, max) => this.openRemote(mxc, max), { slackApiUrl });
     this.sender = new Sender({
       api: this.api,
@@ -218,7 +218,7 @@ export class SlackPlatform implements Platform {
     const us = { teamId: text(teamId), botUserId: text(botUserId), botId: text(botId) };
     if (us.teamId !== '' && us.botUserId !== '' && us.botId !== '') return (this.us = us);
     const sentence = 'the token is not that of a bot (xoxb-…)';
-    this.trouble('calls', sentence);
+    this.trouble('token', sentence);
     throw new PlatformError('denied', sentence, { certainlyNotDone: true });
   }
 

@@ -42,8 +42,8 @@ export interface WebApiOptions {
   /** Of tests. */
   slackApiUrl?: string;
   pace?: Pace;
-  /** Told after each call: what makes all calls fail, or undefined. */
-  trouble: (problem: string | undefined) => void;
+  /** What makes all calls fail (`token`), or those of one method; undefined: it is over. */
+  trouble: (source: string, problem: string | undefined) => void;
 }
 
 /** Slack's Web API for one workspace: one call at a time in each lane, errors of the port's catalogue, no retries of its own. */
@@ -79,7 +79,7 @@ export class WebApi {
     try {
       return await this.lanes.take(lane, method, spacing, () => this.withToken(method, args));
     } catch (error) {
-      throw this.told(slackError(method, error));
+      throw this.told(method, slackError(method, error));
     }
   }
 
@@ -112,7 +112,8 @@ export class WebApi {
   private async send(token: string, method: string, args: Json): Promise<Json> {
     if (this.client?.token !== token) this.client = { token, web: this.clientFor(token) };
     const answer = json(await this.client.web.apiCall(method, args));
-    this.options.trouble(undefined);
+    this.options.trouble('token', undefined);
+    this.options.trouble(method, undefined);
     return answer;
   }
 
@@ -132,8 +133,9 @@ export class WebApi {
     return AbortSignal.any([this.stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   }
 
-  private told(error: PlatformError): PlatformError {
-    if (error instanceof SlackRefusal && error.trouble !== undefined) this.options.trouble(error.trouble);
+  private told(method: string, error: PlatformError): PlatformError {
+    if (error instanceof SlackRefusal && error.trouble !== undefined)
+      this.options.trouble(error.word === 'missing_scope' ? method : 'token', error.trouble);
     return error;
   }
 }
