@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Call, InboundMessage, NativeChannel, NativeUser, RemoteAuthor } from '../port.js';
 import type { Directory } from './directory.js';
 import type { Events } from './events.js';
@@ -16,6 +17,9 @@ const MAX_DIRECT = 8;
 
 /** Channels, and who and what is in them. All methods reject with PlatformError. */
 export class SlackConversations {
+  /** Where nothing but our own words stood: by channel and what was asked for, where the search goes on. */
+  private readonly skipped = new LRUCache<string, string>({ max: 1_000 });
+
   constructor(
     private readonly api: WebApi,
     private readonly directory: Directory,
@@ -49,19 +53,24 @@ export class SlackConversations {
     before: string | undefined,
     limit: number,
   ): Promise<{ messages: InboundMessage[]; more: boolean }> {
-    const args = {
-      channel: channelId,
-      limit: Math.min(Math.max(limit, 1), MAX_HISTORY_PAGE),
-      ...(timestamp(before) === undefined ? {} : { latest: before, inclusive: false }),
-    };
-    const page = await this.api.call('conversations.history', args);
+    const asked = `${channelId} ${before ?? ''}`;
     const us = await this.us();
-    const out: InboundMessage[] = [];
-    for (const message of objects(page.messages).reverse()) {
-      const event = await this.events.ofHistory(message, channelId, us);
-      if (event !== undefined) out.push(event);
+    for (let from = this.skipped.get(asked) ?? before; ; from = this.skipped.get(asked)) {
+      const page = await this.api.call('conversations.history', {
+        channel: channelId,
+        limit: Math.min(Math.max(limit, 1), MAX_HISTORY_PAGE),
+        ...(timestamp(from) === undefined ? {} : { latest: from, inclusive: false }),
+      });
+      const messages: InboundMessage[] = [];
+      for (const message of objects(page.messages).reverse()) {
+        const event = await this.events.ofHistory(message, channelId, us);
+        if (event !== undefined) messages.push(event);
+      }
+      const oldest = timestamp(objects(page.messages).at(-1)?.ts);
+      const more = page.has_more === true && oldest !== undefined;
+      if (messages.length > 0 || !more) return { messages, more };
+      this.skipped.set(asked, oldest);
     }
-    return { messages: out, more: page.has_more === true };
   }
 
   async members(channelId: string): Promise<NativeUser[]> {

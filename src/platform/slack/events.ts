@@ -11,7 +11,7 @@ import { emojiOf } from './convert/emoji.js';
 import { fromSlack, mentionedIn } from './convert/from-slack.js';
 import type { Names } from './convert/inline.js';
 import { asTyped } from './convert/mrkdwn.js';
-import { type Identity, SAID, commandIn, differs, isOurs } from './own-and-others.js';
+import { type Identity, SAID, commandIn, differs, isOurs, privateId } from './own-and-others.js';
 import type { Directory } from './directory.js';
 import { type Json, json, objects, present, text, timeOf, timestamp } from './json.js';
 
@@ -293,7 +293,9 @@ export class Events {
         channel: await this.channelOf(channelId, {}),
         actor: await this.person(user),
         action: id,
-        ...(nativeId === undefined ? {} : { nativeId }),
+        ...(nativeId === undefined
+          ? {}
+          : { nativeId: container.is_ephemeral === true ? privateId(nativeId) : nativeId }),
       },
     ];
   }

@@ -21,7 +21,7 @@ interface Uploaded {
 
 /** Files both ways: by the external upload flow into Slack, by the private address out of it. All reject with PlatformError. */
 export class Files {
-  /** Files of messages that we posted, to be deleted with them. */
+  /** Files of messages that this process posted; none of those that have none any more. */
   private readonly ofMessages = new LRUCache<string, string[]>({ max: MAX_REMEMBERED });
   /** Files of calls whose message has not been seen yet. */
   private readonly completing = new LRUCache<string, string[]>({ max: 1_000 });
@@ -54,16 +54,30 @@ export class Files {
     return ts;
   }
 
-  /** The files of a message of ours that is deleted. Of a message before the last start they are not known any more. */
+  /** Takes away the files of a message of ours, before the message: what is taken back must not stay readable. */
   async deleteOf(channelId: string, ts: string): Promise<void> {
-    for (const file of this.ofMessages.get(`${channelId} ${ts}`) ?? []) {
+    const key = `${channelId} ${ts}`;
+    for (const file of this.ofMessages.get(key) ?? (await this.find(channelId, ts))) {
       try {
         await this.api.call('files.delete', { file });
       } catch (error) {
         if (!(error instanceof SlackRefusal) || !GONE.has(error.word)) throw error;
       }
     }
-    this.ofMessages.delete(`${channelId} ${ts}`);
+    this.ofMessages.set(key, []);
+  }
+
+  /** Files of a message that this process did not post. */
+  private async find(channelId: string, ts: string): Promise<string[]> {
+    try {
+      const range = { oldest: ts, latest: ts, inclusive: true, limit: 2 };
+      const { messages } = await this.api.call('conversations.replies', { channel: channelId, ts, ...range });
+      const message = objects(messages).find((each) => each.ts === ts);
+      return objects(message?.files).flatMap(({ id }) => present(id) ?? []);
+    } catch (error) {
+      if (error instanceof SlackRefusal && NO_MESSAGE.has(error.word)) return [];
+      throw error;
+    }
   }
 
   /** A file of a native message. */
@@ -157,6 +171,8 @@ export class Files {
 }
 
 const GONE = new Set(['file_not_found', 'file_deleted', 'cant_delete_file']);
+
+const NO_MESSAGE = new Set(['thread_not_found', 'message_not_found', 'channel_not_found', 'not_in_channel']);
 
 const gone = (message: string): PlatformError => new PlatformError('invalid', message, { certainlyNotDone: true });
 

@@ -20,6 +20,9 @@ export const SAID = new Set([
   'slackbot_response',
 ]);
 
+/** Private notices have no ts by which they could be found again. */
+export const privateId = (ts: string): string => `private:${ts}`;
+
 /** By our bot, under whatever name; or by another gateway of this kind. */
 export function isOurs(message: Json, us: Identity): boolean {
   const metadata = json(message.metadata);

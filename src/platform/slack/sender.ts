@@ -4,7 +4,7 @@ import { type Call, type NativeMessageRef, type OutboundMessage, PlatformError, 
 import type { Emoji } from '../../message/index.js';
 import { emojiName } from './convert/emoji.js';
 import { type Rights, buttons, cut, fallbackText, textElement, toSlack } from './convert/to-slack.js';
-import { METADATA_TYPE } from './own-and-others.js';
+import { METADATA_TYPE, privateId } from './own-and-others.js';
 import type { Files } from './files.js';
 import { type Json, isJson, isUserId, json, present, text, timestamp } from './json.js';
 import type { Reconciliation } from './reconciliation.js';
@@ -66,8 +66,8 @@ export class Sender {
   async delete({ channelId, nativeId }: NativeMessageRef): Promise<void> {
     if (timestamp(nativeId) === undefined) return;
     this.parts.weDelete(channelId, nativeId);
-    await settled(this.parts.api.call('chat.delete', { channel: channelId, ts: nativeId }), 'message_not_found');
     await this.parts.files.deleteOf(channelId, nativeId);
+    await settled(this.parts.api.call('chat.delete', { channel: channelId, ts: nativeId }), 'message_not_found');
   }
 
   async react({ channelId, nativeId }: NativeMessageRef, emoji: Emoji, change: 'add' | 'remove'): Promise<void> {
@@ -129,7 +129,7 @@ export class Sender {
         if (!(await this.parts.respond(channelId, user, content))) await this.direct(user, content);
       }
     }
-    return `private:${ts ?? '0'}`;
+    return privateId(ts ?? '0');
   }
 
   private async direct(user: string, content: Json): Promise<void> {

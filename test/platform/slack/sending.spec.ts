@@ -108,6 +108,22 @@ describe('a message of a remote person in Slack', () => {
     expect([...team.workspace.files.values()].every(({ deleted }) => deleted)).toBe(true);
   });
 
+  it('takes its files away also when another process posted it, and says nothing of one without', async () => {
+    const { platform, general, team, host, slack, edge } = world;
+    host.files.set('mxc://g/1', { bytes: Buffer.from('x'), mimeType: 'text/plain', name: 'x.txt' });
+    const body = plainBody('');
+    body.attachments = [{ kind: 'file', name: 'x.txt', mimeType: 'text/plain', source: { mxc: 'mxc://g/1' } }];
+    const { nativeId } = await platform.sendMessage(general.id, says('', { body }), first());
+    const other = platformOf(slack, team, edge, { events: 'socket', messageMs: 1 });
+    other.start(host);
+    slack.faults.next('files.delete', { kind: 'lost' });
+    await failure(other.can.delete?.({ channelId: general.id, nativeId }, first('d')) ?? Promise.resolve());
+    await other.can.delete?.({ channelId: general.id, nativeId }, again('d'));
+    await other.stop();
+    expect(team.visible('general')).toEqual([]);
+    expect([...team.workspace.files.values()].map(({ deleted }) => deleted)).toEqual([true]);
+  });
+
   it('goes to one person alone, also where the app is not', async () => {
     const { platform, general, team, ada } = world;
     await platform.sendMessage(
@@ -256,7 +272,7 @@ describe('conversations', () => {
   });
 
   it('have a topic, members and a history', async () => {
-    const { platform, general, team, ada } = world;
+    const { platform, general, team, ada, slack } = world;
     await platform.can.setTopic?.(general.id, 'Ships', first());
     expect(general.topic.value).toBe('Ships');
     expect(await platform.can.members?.(general.id)).toMatchObject([{ id: ada.id, displayName: 'Ada Lovelace' }]);
@@ -267,5 +283,10 @@ describe('conversations', () => {
     expect(last?.more).toBe(true);
     const before = await platform.can.history?.(general.id, last?.messages[0]?.nativeId, 50);
     expect(before?.messages).toHaveLength(3);
+    // Pages with nothing but our own words are gone through.
+    for (let n = 0; n < 5; n += 1) await platform.sendMessage(general.id, says('ours'), first());
+    slack.faults.next('conversations.history', { kind: 'http', status: 503 });
+    await failure(platform.can.history?.(general.id, undefined, 2) ?? Promise.resolve());
+    expect((await platform.can.history?.(general.id, undefined, 2))?.messages).toHaveLength(2);
   });
 });
