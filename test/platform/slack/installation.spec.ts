@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { plainText } from '../../../src/message/index.js';
 import { SlackEdge } from '../../../src/platform/slack/edge.js';
 import { type SecretStore, SlackInstallation, installLink } from '../../../src/platform/slack/installation.js';
 import { SlackPlatform } from '../../../src/platform/slack/slack-platform.js';
@@ -47,7 +48,7 @@ const installationOf = (workspace: string): SlackInstallation =>
     now: () => clock.now(),
   });
 
-function start(workspace: string): SlackPlatform {
+function start(workspace: string, to = host): SlackPlatform {
   const platform = new SlackPlatform(
     {
       workspace,
@@ -58,7 +59,7 @@ function start(workspace: string): SlackPlatform {
     },
     edge,
   );
-  platform.start(host);
+  platform.start(to);
   platforms.push(platform);
   return platform;
 }
@@ -129,6 +130,27 @@ describe('the installation by OAuth', () => {
     expect(text).toContain('installed in Globex &lt;b&gt;');
     await speak(platforms[0], acme);
     await speak(second, globex);
+  });
+
+  it('gives each workspace its own events, over the connections of one app', async () => {
+    const other = new FakeHost();
+    start('globex', other);
+    await new Browser().install('acme', acme);
+    await new Browser().install('globex', globex);
+    await until('the connections stand', () => slack.socketMode.size === 2);
+    for (const [team, text] of [
+      [acme, 'of Acme'],
+      [globex, 'of Globex'],
+    ] as const) {
+      const ada = team.workspace.addUser({ name: 'ada' });
+      const channel = team.workspace.addChannel({ name: 'general', members: [ada.id, team.workspace.app.botUser] });
+      team.people.say('ada', channel, text);
+    }
+    await until('both are there', () => host.events.length > 0 && other.events.length > 0);
+    expect([host, other].map((each) => each.of('message').map(({ body }) => plainText(body)))).toEqual([
+      ['of Acme'],
+      ['of Globex'],
+    ]);
   });
 
   it('is begun by a link of the admin alone, in one browser, once, and in time', async () => {

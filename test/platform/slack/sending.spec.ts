@@ -174,6 +174,30 @@ describe('a call whose answer is lost', () => {
     expect(team.visible('general').filter(({ files }) => files.length > 0)).toHaveLength(1);
   });
 
+  it('is looked for page by page where Slack gives few of them, going on where it stood', async () => {
+    const { platform, general, slack, team } = world;
+    slack.faults.next('chat.postMessage', { kind: 'lost' });
+    await failure(platform.sendMessage(general.id, says('Once'), first('k')));
+    for (let n = 0; n < 40; n += 1) team.people.say('ada', general, `later ${n}`);
+    slack.limits.on({ scale: 0.01, newApp: true });
+    let done = false;
+    for (let attempts = 0; !done && attempts < 10; attempts += 1) {
+      try {
+        await platform.sendMessage(general.id, says('Once'), again('k'));
+        done = true;
+      } catch (error) {
+        if (!(error instanceof PlatformError) || error.options.retryAfterMs === undefined) throw error;
+        await new Promise((resolve) => setTimeout(resolve, error.options.retryAfterMs));
+      }
+    }
+    expect(texts().filter((text) => text === 'Once')).toHaveLength(1);
+    const pages = slack.api.calls.filter(
+      ({ method, outcome }) => method === 'conversations.history' && outcome === 'ok',
+    );
+    expect(pages).toHaveLength(3);
+    expect(new Set(pages.map(({ args }) => args.cursor)).size).toBe(3);
+  });
+
   it('is made again when it was not done', async () => {
     const { platform, general, slack } = world;
     slack.faults.next('chat.postMessage', { kind: 'http', status: 503 });
