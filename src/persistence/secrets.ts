@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Mutex } from 'async-mutex';
 import { Configuration } from '../config/index.js';
 import { Clock } from './clock.js';
 import { Database } from './database.js';
@@ -9,6 +10,8 @@ import { CannotOpen, seal, unseal } from './sealing.js';
 /** Secrets that come while the gateway runs (tokens of an installation), by name; sealed when SIGNING_KEY_SECRET is set. */
 @Injectable()
 export class Secrets {
+  private readonly turns = new Map<string, Mutex>();
+
   constructor(
     @Inject(Configuration) private readonly configuration: Pick<Configuration, 'signingKeySecret'>,
     private readonly database: Database,
@@ -34,13 +37,18 @@ export class Secrets {
     );
   }
 
-  /** Only one process at a time changes a secret that can be changed once. Rejects when `signal` aborts. */
+  /** Only one at a time, here and in other processes, changes a secret that can be changed once. Rejects when `signal` aborts. */
   async exclusively<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const { resource } = await this.leases.acquired(`secret/${name}`, signal);
-    try {
-      return await work();
-    } finally {
-      await this.leases.release([resource]);
-    }
+    // A process that holds a lease holds it for all that it does.
+    const turn = this.turns.get(name) ?? new Mutex();
+    this.turns.set(name, turn);
+    return turn.runExclusive(async () => {
+      const { resource } = await this.leases.acquired(`secret/${name}`, signal);
+      try {
+        return await work();
+      } finally {
+        await this.leases.release([resource]);
+      }
+    });
   }
 }
