@@ -1,10 +1,10 @@
-import { Server } from 'node:net';
-import { type Emulator, createEmulator } from 'emulate';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../support/ports.js';
+import type { Emulator } from 'emulate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { emulateSlack } from '../../support/slack-emulator.js';
+import { until } from '../../support/until.js';
 import { type Json, isJson, textOf } from './model.js';
 import { ALL_SCOPES } from './methods-table.js';
-import { FakeSlack } from './slack.js';
+import { FakeSlack, type FakeTeam } from './slack.js';
 
 /** One Slack of the two: what its answers call its ids is learnt as the script goes. */
 interface Side {
@@ -147,18 +147,22 @@ function told(value: unknown, { known }: Side): string {
 }
 
 let slack: FakeSlack;
+let team: FakeTeam;
 let emulator: Emulator;
 let sides: readonly [Side, Side];
 
 beforeAll(async () => {
   slack = await FakeSlack.start({ scale: 0.01 });
-  const team = slack.addTeam('acme', 'Acme');
+  team = slack.addTeam('acme', 'Acme');
   for (const name of ['ada', 'grace'])
     team.workspace.addUser({ name, displayName: name, email: `${name}@acme.example` });
-  emulator = await loopbackEmulator(await freePort());
+  const users = ['ada', 'grace'].map((name) => ({ name, email: `${name}@acme.example` }));
+  const tokens = [{ token: 'xoxb-script', user: 'ada', scopes: [...ALL_SCOPES] }];
+  const emulated = await emulateSlack({ team: { name: 'Acme' }, users, tokens });
+  emulator = emulated.emulator;
   sides = [
     { api: slack.apiUrl, token: team.botToken, known: new Map() },
-    { api: `${emulator.url.replace('localhost', '127.0.0.1')}/api/`, token: 'xoxb-script', known: new Map() },
+    { api: emulated.apiUrl, token: 'xoxb-script', known: new Map() },
   ];
 });
 
@@ -167,16 +171,8 @@ afterAll(async () => {
   await emulator.close();
 });
 
-/** It listens on every interface by itself: here on loopback alone. */
-async function loopbackEmulator(port: number): Promise<Emulator> {
-  const held = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
-    held.mockRestore();
-    return this.listen({ port, host: '127.0.0.1' });
-  });
-  const users = ['ada', 'grace'].map((name) => ({ name, email: `${name}@acme.example` }));
-  const tokens = [{ token: 'xoxb-script', user: 'ada', scopes: [...ALL_SCOPES] }];
-  const team = { name: 'Acme' };
-  return createEmulator({ service: 'slack', port, seed: { slack: { team, users, tokens } } });
+function fileIsShared(): boolean {
+  return [...team.workspace.files.values()].every((file) => file.shares.length > 0);
 }
 
 describe('the fake and another emulator of Slack', () => {
@@ -184,6 +180,8 @@ describe('the fake and another emulator of Slack', () => {
     const found: string[] = [];
     for (const one of SCRIPT) {
       const [ours, theirs] = [await play(sides[0], one), await play(sides[1], one)];
+      // The fake shares a file after its answer, as Slack does.
+      if (one.method === 'files.completeUploadExternal') await until('the file is shared', fileIsShared);
       const outcome = (json: Json): string => (json.ok === true ? 'ok' : textOf(json.error));
       if (outcome(ours) !== outcome(theirs)) found.push(`${one.name}: ${outcome(ours)} and ${outcome(theirs)}`);
       else found.push(...disagreements(ours, theirs, sides).map((each) => `${one.name} ${each}`));

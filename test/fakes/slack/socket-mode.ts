@@ -31,8 +31,15 @@ interface Pending {
 export class SocketMode implements Transport {
   private readonly tickets = new Set<string>();
   private readonly connections: Connection[] = [];
+  /** Closed for both sides, and still there below. */
+  private readonly lingering = new Set<ServerSocket>();
   private opened = 0;
   private turn = 0;
+  /**
+   * Slack itself leaves the TCP connection open after the closing handshake (slackapi/node-slack-sdk#2752), which makes
+   * a client wait; here only when a test wants it, for new connections.
+   */
+  lingers = false;
   /** Every acknowledgement that came, also late and unknown ones. */
   readonly acknowledged: string[] = [];
 
@@ -66,6 +73,7 @@ export class SocketMode implements Transport {
       waiting: new Map(),
       draining: false,
     };
+    connection.socket.lingers = this.lingers;
     connection.socket.onText = (text) => this.receive(connection, text);
     connection.socket.onClose = () => this.gone(connection);
     if (this.connections.length >= MAX_CONNECTIONS) {
@@ -103,6 +111,7 @@ export class SocketMode implements Transport {
 
   close(): void {
     for (const connection of [...this.connections]) connection.socket.destroy();
+    for (const socket of this.lingering) socket.destroy();
   }
 
   private chosen(which: number | undefined): Connection[] {
@@ -194,6 +203,7 @@ export class SocketMode implements Transport {
   }
 
   private gone(connection: Connection): void {
+    if (connection.socket.lingers) this.lingering.add(connection.socket);
     const index = this.connections.indexOf(connection);
     if (index >= 0) this.connections.splice(index, 1);
     for (const [id, pending] of connection.waiting) {

@@ -26,6 +26,8 @@ export class ServerSocket {
   onClose: () => void = () => undefined;
   /** false: pings are left unanswered, as by a connection that hangs. */
   answersPings = true;
+  /** true: after the closing handshake the connection below stays, until the client ends it or we are closed. */
+  lingers = false;
 
   constructor(
     request: IncomingMessage,
@@ -57,7 +59,7 @@ export class ServerSocket {
     const payload = Buffer.alloc(2);
     payload.writeUInt16BE(code);
     this.write(CLOSE, payload);
-    this.socket.end();
+    if (!this.lingers) this.socket.end();
   }
 
   /** The connection is lost without a word. */
@@ -95,7 +97,7 @@ export class ServerSocket {
     if (opcode === PING && this.answersPings) this.write(PONG, payload);
     if (opcode === CLOSE) {
       this.write(CLOSE, payload.subarray(0, 2));
-      this.socket.end();
+      if (!this.lingers) this.socket.end();
       this.end();
     }
     if (opcode > 0x2) return;

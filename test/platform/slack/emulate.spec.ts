@@ -1,11 +1,10 @@
-import { Server } from 'node:net';
 import { WebClient } from '@slack/web-api';
-import { type Emulator, createEmulator } from 'emulate';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Emulator } from 'emulate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SlackEdge } from '../../../src/platform/slack/edge.js';
 import { SCOPES } from '../../../src/platform/slack/scopes.js';
 import { SlackPlatform } from '../../../src/platform/slack/slack-platform.js';
-import { freePort } from '../../support/ports.js';
+import { emulateSlack } from '../../support/slack-emulator.js';
 import { GRACE, again, first, says } from './workspace.js';
 
 const TOKEN = 'xoxb-of-the-test';
@@ -14,20 +13,12 @@ let platform: SlackPlatform;
 let channel: string;
 let web: WebClient;
 
-/** It listens on all addresses; here on the loopback alone. */
-async function loopbackEmulator(port: number): Promise<Emulator> {
-  const held = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
-    held.mockRestore();
-    return this.listen(port, '127.0.0.1');
-  });
+beforeAll(async () => {
   const users = [{ name: 'ada', email: 'ada@acme.example' }];
   const tokens = [{ token: TOKEN, user: 'ada', scopes: Object.keys(SCOPES) }];
-  return createEmulator({ service: 'slack', port, seed: { slack: { team: { name: 'Acme' }, users, tokens } } });
-}
-
-beforeAll(async () => {
-  emulator = await loopbackEmulator(await freePort());
-  const slackApiUrl = `${emulator.url.replace('localhost', '127.0.0.1')}/api/`;
+  const emulated = await emulateSlack({ team: { name: 'Acme' }, users, tokens });
+  emulator = emulated.emulator;
+  const slackApiUrl = emulated.apiUrl;
   web = new WebClient(TOKEN, { slackApiUrl });
   channel = (await web.conversations.create({ name: 'shared' })).channel?.id ?? '';
   platform = new SlackPlatform(
