@@ -1,4 +1,5 @@
 import { cleanCode, cleanLine, cleanLines, cleanLinkText, trim, trimEnd } from './clean-text.js';
+import { isEmoji } from './emoji.js';
 import { linkUrl, trueTarget } from './links.js';
 import {
   type Attachment,
@@ -183,13 +184,7 @@ function marksOf(marks: readonly Mark[] | undefined): { marks?: Mark[] } {
   return known.length === 0 ? {} : { marks: known };
 }
 
-const UNICODE = /^[\p{Emoji}\p{Emoji_Component}\ufe0e\ufe0f]{1,40}$/u;
-const NOT_ONLY_COMPONENTS = /[\p{Extended_Pictographic}\p{Regional_Indicator}\u20e3]/u;
 const MAX_SHORTCODE = 100;
-
-/** Whether it is emoji, and no text. */
-export const isEmoji = (text: string): boolean =>
-  text.length <= 40 && UNICODE.test(text) && NOT_ONLY_COMPONENTS.test(text);
 
 function normalEmoji({ shortcode, unicode, image }: Emoji): Text | Emoji {
   const known = unicode !== undefined && isEmoji(unicode) ? { unicode } : {};

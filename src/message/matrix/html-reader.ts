@@ -1,8 +1,8 @@
 import { cleanLine } from '../clean-text.js';
+import { isEmoji } from '../emoji.js';
 import { type Block, type Emoji, type Inline, MARKS, MAX_DEPTH, MAX_NODES, type Mark, type Text } from '../message.js';
 import { displayName } from '../names.js';
 import { inlineText } from '../plain-text.js';
-import { isEmoji } from '../normalise.js';
 import { type Mentions, type NameOf, annotated, userMention } from './mentions.js';
 import { type MatrixTarget, isEventLink, matrixTarget, parseMxcUri } from './uris.js';
 
