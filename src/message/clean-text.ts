@@ -58,15 +58,35 @@ export function trimEnd(text: string, char: string): string {
 }
 
 let segmenter: Intl.Segmenter | undefined;
+const WINDOW = 512;
 
-/** The first `most` characters as people count them (UAX #29). */
+/**
+ * Characters as people count them (UAX #29); one of more than 512 code units, which nobody writes, is several. Intl.Segmenter
+ * takes time quadratic in the length of its text: it is given a window.
+ */
+export function* characters(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  for (let start = 0; start < text.length;) {
+    const window = [...segmenter.segment(text.slice(start, windowEnd(text, start)))].map(({ segment }) => segment);
+    // The last one may go on behind the window.
+    const whole = start + WINDOW >= text.length || window.length === 1 ? window : window.slice(0, -1);
+    yield* whole;
+    for (const segment of whole) start += segment.length;
+  }
+}
+
+function windowEnd(text: string, start: number): number {
+  const end = start + WINDOW;
+  return /[\ud800-\udbff]/.test(text[end - 1] ?? '') ? end - 1 : end;
+}
+
+/** The first `most` characters. */
 export function graphemes(text: string, most: number): string {
   if (text.length <= most) return text;
-  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   let [count, end] = [0, 0];
-  for (const { segment } of segmenter.segment(text.slice(0, most * 16))) {
+  for (const character of characters(text)) {
     if (++count > most) break;
-    end += segment.length;
+    end += character.length;
   }
   return text.slice(0, end);
 }

@@ -5,6 +5,7 @@ export * from './matrix/relations.js';
 export * from './matrix/size.js';
 export * from './matrix/to-matrix.js';
 export * from './matrix/uris.js';
+export * from './markdown.js';
 export * from './message.js';
 export * from './names.js';
 export * from './normalise.js';

@@ -19,14 +19,13 @@ export function linkUrl(value: string): string | undefined {
  */
 export function trueTarget(text: string, url: string): string | undefined {
   const target = new URL(url);
-  const label = target.protocol === 'mailto:' ? target.pathname : target.host;
   const shown = readable(text);
-  if (shown.endsWith(` (${label})`) || (isAddress(shown, target) && target.username + target.password === '')) {
-    return undefined;
-  }
-  const named = hostsIn(shown);
-  const honest = target.protocol === 'mailto:' ? shown.includes(label) : false;
-  return honest || named.every((host) => sameHost(host, target.hostname)) ? undefined : label;
+  const mail = target.protocol === 'mailto:';
+  const label = mail ? target.pathname : target.host;
+  if (shown.endsWith(` (${label})`)) return undefined;
+  if (target.username + target.password !== '') return label; // “https://bank.example@evil.example”
+  if (isAddress(shown, target) || (mail && shown.includes(label))) return undefined;
+  return hostsIn(shown).every((host) => sameHost(host, target.hostname)) ? undefined : label;
 }
 
 /** Compatibility forms and dots of other scripts as browsers read them, nothing invisible. */

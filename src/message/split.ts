@@ -1,3 +1,4 @@
+import { characters } from './clean-text.js';
 import type { Block, Emoji, Inline, Link, MessageBody, Text } from './message.js';
 import { normalise } from './normalise.js';
 import { inlineText, plainText } from './plain-text.js';
@@ -169,7 +170,7 @@ function pieces(text: string, max: number): string[] {
   const out: string[] = [];
   let piece = '';
   let used = 0;
-  for (const { segment } of new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text)) {
+  for (const segment of characters(text)) {
     const size = bytes(segment);
     if (used + size > max && piece !== '') {
       out.push(piece);
