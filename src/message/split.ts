@@ -127,10 +127,12 @@ function splitContent(content: readonly Inline[], space: Space): Inline[][] {
       room,
       (word) => bytes(inlineText([word])),
       (word) => cutWord(word, room.max),
-    );
+    ).map((piece, n) => (n === 0 || !isSpace(piece[0]) ? piece : piece.slice(1)));
   });
   return lines.map((group) => group.flatMap((line, n): Inline[] => (n === 0 ? line : [{ type: 'break' }, ...line])));
 }
+
+const isSpace = (part: Inline | undefined): boolean => part?.type === 'text' && /^ *$/.test(part.text);
 
 function linesOf(content: readonly Inline[]): Inline[][] {
   let line: Inline[] = [];

@@ -5,15 +5,18 @@ import {
   type Inline,
   type MessageBody,
   fromMatrix,
+  inlineText,
   mentionsOf,
   normalise,
   parseMessageBody,
   plainText,
+  relationOf,
   split,
   toMatrix,
 } from '../../src/message/index.js';
 import { inlinesIn } from '../../src/message/blocks.js';
-import { canonicalJson } from '../../src/protocol/index.js';
+import { trueTarget } from '../../src/message/links.js';
+import { type JsonObject, canonicalJson } from '../../src/protocol/index.js';
 import * as any from './messages.js';
 
 function contents(body: MessageBody) {
@@ -185,6 +188,110 @@ describe('a message', () => {
         for (const part of parts) expect(normalise(part)).toEqual(part);
       }),
     );
+  });
+});
+
+describe('what a hostile client sends', () => {
+  const mentions = fc.constantFrom<JsonObject>(
+    {},
+    { 'm.mentions': {} },
+    { 'm.mentions': { user_ids: ['@ada:globex.example'] } },
+    { 'm.mentions': { room: true } },
+    { 'm.mentions': { user_ids: ['@eve:globex.example', 7], room: 'yes' } },
+  );
+
+  it('is a normal body, whose links are honest and who mentions those alone whom it says that it mentions', () => {
+    fc.assert(
+      fc.property(any.html, any.text, mentions, (formatted_body, body, more) => {
+        const content = { msgtype: 'm.text', body, format: 'org.matrix.custom.html', formatted_body, ...more };
+        const read = fromMatrix('m.room.message', content);
+        if (read === undefined) return;
+        expect(parseMessageBody(JSON.parse(JSON.stringify(read)))).toEqual({ ok: true, value: read });
+        const allowed = mentionsOf(content);
+        for (const part of read.blocks.flatMap(inlinesIn)) {
+          if (part.type === 'everyone') expect(allowed.room).toBe(true);
+          if (part.type === 'user') expect(allowed.users).toContain('userId' in part.user ? part.user.userId : '');
+          if (part.type !== 'link') continue;
+          expect(part.url).toMatch(/^(?:https?:|mailto:)/i);
+          expect(trueTarget(inlineText(part.content), part.url)).toBeUndefined();
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('may be any JSON', () => {
+    const value = fc.oneof(fc.jsonValue(), any.text);
+    const keys = ['msgtype', 'body', 'formatted_body', 'url', 'info', 'm.mentions', 'm.relates_to', 'm.poll', 'm.text'];
+    const content = fc.dictionary(fc.constantFrom(...keys, 'filename', 'geo_uri', 'format'), value);
+    const type = fc.constantFrom('m.room.message', 'm.sticker', 'm.poll.start', 'm.poll.end', 'com.example.x');
+    const msgtype = fc.constantFrom('m.text', 'm.image', 'm.audio', 'm.location', undefined);
+    fc.assert(
+      fc.property(type, msgtype, content, (eventType, known, given) => {
+        const read = fromMatrix(eventType, {
+          ...given,
+          ...(known === undefined ? {} : { msgtype: known }),
+        });
+        if (read !== undefined) expect(parseMessageBody(read)).toEqual({ ok: true, value: read });
+        relationOf(given);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  // Of what takes quadratic time a megabyte takes hours.
+  it.each([
+    '<',
+    '</',
+    '<b>',
+    '</b>',
+    '<b></i>',
+    '<p>',
+    '<li>',
+    '<a href="https://a.example">b',
+    '<a ',
+    '<a b',
+    '<a b="',
+    '<b c=1 ',
+    '<b c="1">d</b>',
+    '<br>',
+    '<!--',
+    '<![CDATA[',
+    '<script>',
+    '</script',
+    '<title>',
+    '&',
+    '&amp;',
+    '&#0',
+    '&lt',
+    '&CounterClockwiseContourIntegral',
+    'a ',
+    '\n',
+    '> ',
+    '@room ',
+    '@',
+    '@a:',
+    '@a:b.',
+    'https://',
+    'https://a.example/)',
+    ')',
+    '(',
+    'a.b',
+    '\u0301',
+    '👩‍',
+    ':',
+  ])('is read when it is a megabyte of %j', (unit) => {
+    const much = unit.repeat(Math.ceil(1_000_000 / unit.length));
+    const content = { msgtype: 'm.text', body: much, format: 'org.matrix.custom.html', 'm.mentions': { room: true } };
+    const bodies = [
+      fromMatrix('m.room.message', content),
+      fromMatrix('m.room.message', { ...content, formatted_body: much }),
+      fromMatrix('m.room.message', { ...content, formatted_body: `<a href="https://b.example">${much}` }),
+      fromMatrix('m.room.message', { ...content, formatted_body: `<pre>${much}` }),
+      fromMatrix('m.room.message', { ...content, formatted_body: `<a href="${much}">x</a><img alt="${much}">` }),
+      fromMatrix('m.room.message', { msgtype: 'm.image', body: much, filename: much, url: 'mxc://a.example/b' }),
+    ];
+    for (const body of bodies) if (body !== undefined) expect(normalise(body)).toEqual(body);
   });
 });
 

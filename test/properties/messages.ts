@@ -161,3 +161,55 @@ export const body: fc.Arbitrary<MessageBody> = fc.record({
 });
 
 export const normalBody = body.map(normalise);
+
+const tag = fc.constantFrom(
+  ...'a b i u s del code pre p div span h1 h6 ul ol li blockquote table tr td th br hr img details summary sup mx-reply script style font marquee title textarea plaintext constructor __proto__'.split(
+    ' ',
+  ),
+);
+const attribute = fc.oneof(
+  fc.constantFrom(
+    'href="https://matrix.to/#/@ada:globex.example"',
+    "href='matrix:u/ada:globex.example'",
+    'href="https://matrix.to/#/!room:globex.example"',
+    'href=javascript:alert(1)',
+    'href="https://evil.example/?a=&quot;&#x202e;"',
+    'href="//evil.example"',
+    'src="mxc://globex.example/a"',
+    'src=x onerror=alert(1)',
+    'data-mx-emoticon',
+    'alt=":parrot:"',
+    'data-mx-spoiler="&lt;b&gt;"',
+    'class="language-x"',
+    'start=99999999999',
+    'data-mx-maths="x"',
+    'href',
+    '"',
+    '=',
+  ),
+  text,
+);
+const markup = fc.oneof(
+  { weight: 3, arbitrary: text },
+  fc.tuple(tag, fc.array(attribute, { maxLength: 2 })).map(([name, given]) => `<${[name, ...given].join(' ')}>`),
+  tag.map((name) => `</${name}>`),
+  fc.constantFrom(
+    '<',
+    '</',
+    '<!--',
+    '-->',
+    '<![CDATA[',
+    '&',
+    '&#0;',
+    '&#xd800;',
+    '&#x110000;',
+    '&lt;a&gt;',
+    '<a href="',
+    '<br/>',
+    '@room',
+  ),
+  fc.constantFrom('https://bank.example/', 'https://evil.example/x', '@ada:globex.example'),
+);
+
+/** What a hostile client may call HTML. */
+export const html = fc.array(markup, { maxLength: 30 }).map((parts) => parts.join(''));

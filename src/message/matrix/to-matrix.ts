@@ -41,7 +41,8 @@ export function toMatrix(body: MessageBody): Result<MatrixContent[], TooLarge> {
   if (fits(whole)) return ok(whole);
   for (const bytes of PART_BYTES) {
     const parts = split(addressed, bytes).flatMap(contentsOf);
-    if (parts.length <= MAX_PARTS && fits(parts)) return ok(parts);
+    if (parts.length > MAX_PARTS) break; // smaller ones are more
+    if (fits(parts)) return ok(parts);
   }
   return err({
     kind: 'too_large',
