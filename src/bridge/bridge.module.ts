@@ -5,15 +5,37 @@ import { Bridge } from './bridge.js';
 import { Delays } from './delays.js';
 import { Deliveries } from './deliveries.js';
 import { IncidentPauses } from './incident-pauses.js';
+import { Drafts } from './drafts.js';
 import { Inbound } from './inbound.js';
+import { InboundHandlers } from './inbound-handlers.js';
+import { InboundMessages } from './inbound-messages.js';
 import { Inbox } from './inbox.js';
 import { MappingsHealth } from './mapping-health.js';
+import { NativeIds } from './native-ids.js';
 import { Notices } from './notices.js';
 import { Outbound } from './outbound.js';
+import { Redactions } from './redactions.js';
+import { Submissions } from './submissions.js';
 
 @Module({
   imports: [MappingModule, PlatformModule],
-  providers: [Bridge, Delays, Deliveries, Inbox, Inbound, IncidentPauses, MappingsHealth, Notices, Outbound],
+  providers: [
+    Bridge,
+    Delays,
+    Deliveries,
+    Drafts,
+    Inbox,
+    Inbound,
+    InboundHandlers,
+    InboundMessages,
+    IncidentPauses,
+    MappingsHealth,
+    NativeIds,
+    Notices,
+    Outbound,
+    Redactions,
+    Submissions,
+  ],
   exports: [Bridge, Deliveries, Inbox, MappingModule, MappingsHealth, PlatformModule],
 })
 export class BridgeModule {}

@@ -101,6 +101,6 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   private async startWaiting(): Promise<void> {
     for (const id of await this.outbound.waiting()) this.outbound.loops.start(id);
-    for (const channel of await this.inbox.waitingChannels()) this.inbound.loops.start(channelKey(channel));
+    for (const channel of await this.inbox.waitingLanes()) this.inbound.loops.start(channelKey(channel));
   }
 }

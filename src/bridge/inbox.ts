@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { type ChannelName, channelKey } from '../mapping/room-mappings.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
@@ -13,7 +13,8 @@ import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, Leases } from '../persistence/leases.js';
 import { Sequence } from '../persistence/sequence.js';
 import { Wakeups } from '../persistence/wakeups.js';
-import type { InboundMessage, InboundPage, PlatformHost } from '../platform/port.js';
+import type { InboundEvent, InboundPage, PlatformHost } from '../platform/port.js';
+import { InboundHandlers, laneOf } from './inbound-handlers.js';
 import { Notices } from './notices.js';
 
 export const INBOX_STATES: readonly InboxState[] = [
@@ -28,7 +29,7 @@ const PAGE = 50;
 const LEASES = 'stream/';
 const MAX_REASON = 500;
 
-/** Native messages, from the moment when the platform may forget them until they are carried (design §4). */
+/** Native events, from the moment when the platform may forget them until they are carried (design §4). */
 @Injectable()
 export class Inbox {
   private readonly stopping = new AbortController();
@@ -36,6 +37,7 @@ export class Inbox {
   constructor(
     private readonly database: Database,
     private readonly leases: Leases,
+    private readonly handlers: InboundHandlers,
     private readonly notices: Notices,
     private readonly wakeups: Wakeups,
     private readonly sequence: Sequence,
@@ -78,19 +80,15 @@ export class Inbox {
   ): Promise<void> {
     failpoint('inbox.read');
     await writer.transaction(async (manager) => {
-      const mapped = new Set(
-        (await manager.findBy(RoomMappingEntity, { platform, workspace })).map(({ channelId }) => channelId),
-      );
-      const messages = events.filter((event): event is InboundMessage => event.type === 'message');
-      const carried = messages.filter(({ channel }) => mapped.has(channel.id));
+      const carried = await this.carried(manager, { platform, workspace }, events);
       const numbers = await this.sequence.take(carried.length);
-      const rows = carried.map((message, n): InboxEntity => ({
+      const rows = carried.map(({ event, lane }, n): InboxEntity => ({
         platform,
         workspace,
-        nativeEventId: message.nativeEventId,
-        channelId: message.channel.id,
+        nativeEventId: event.nativeEventId,
+        channelId: lane,
         sequence: numbers[n] ?? 0,
-        payload: JSON.stringify(message),
+        payload: JSON.stringify(event),
         state: 'waiting',
         reason: null,
         attempts: 0,
@@ -109,13 +107,42 @@ export class Inbox {
     failpoint('inbox.committed');
   }
 
-  /** What waits in a channel, oldest first. */
+  /** Those that somebody carries, with their lanes: of channels that have a room, or are about to get one. */
+  private async carried(
+    manager: EntityManager,
+    { platform, workspace }: { platform: string; workspace: string },
+    events: readonly InboundEvent[],
+  ): Promise<{ event: InboundEvent; lane: string }[]> {
+    const mappings = await manager.findBy(RoomMappingEntity, { platform, workspace });
+    const mapped = new Set(mappings.map(({ channelId }) => channelId));
+    const out: { event: InboundEvent; lane: string }[] = [];
+    for (const event of events) {
+      const handler = this.handlers.of(event);
+      if (handler === undefined) continue;
+      const lane = laneOf(event, handler.lane);
+      const waits = async (): Promise<boolean> =>
+        out.some((earlier) => earlier.lane === lane) ||
+        (await manager.existsBy(InboxEntity, { platform, workspace, channelId: lane, state: 'waiting' }));
+      if (!handler.needsMapping || mapped.has(lane) || (await waits())) out.push({ event, lane });
+    }
+    return out;
+  }
+
+  /** What waits in a lane, oldest first. */
   waiting(channel: { platform: string; workspace: string; channelId: string }): Promise<InboxEntity[]> {
     return this.database.read.find(InboxEntity, {
       where: { ...channel, state: 'waiting' },
       order: { sequence: 'ASC' },
       take: PAGE,
     });
+  }
+
+  /** What waits in the channel of a mapping, or is with the hub. */
+  async unsettled(manager: EntityManager, mappingId: string): Promise<InboxEntity[]> {
+    const mapping = await manager.findOneBy(RoomMappingEntity, { id: mappingId });
+    if (mapping === null) return [];
+    const { platform, workspace, channelId } = mapping;
+    return manager.findBy(InboxEntity, { platform, workspace, channelId, state: In(['waiting', 'submitted']) });
   }
 
   /** It could not be carried: for the admin, who sees what stops the channel. */
@@ -150,21 +177,23 @@ export class Inbox {
     });
   }
 
-  /** Channels in which something waits and can be carried. */
-  async waitingChannels(): Promise<ChannelName[]> {
+  /** Lanes in which something waits, but channels whose mapping is not active. */
+  async waitingLanes(): Promise<ChannelName[]> {
     return this.database.read
-      .createQueryBuilder(RoomMappingEntity, 'mapping')
-      .where({ state: 'active' })
+      .createQueryBuilder(InboxEntity, 'row')
+      .select(['row.platform AS "platform"', 'row.workspace AS "workspace"', 'row.channelId AS "channelId"'])
+      .distinct(true)
+      .where({ state: 'waiting' })
       .andWhere((query) => {
-        const row = query
+        const mapping = query
           .subQuery()
           .select('1')
-          .from(InboxEntity, 'row')
-          .where('row.state = :waiting AND row.platform = mapping.platform', { waiting: 'waiting' })
-          .andWhere('row.workspace = mapping.workspace AND row.channelId = mapping.channelId');
-        return `EXISTS ${row.getQuery()}`;
+          .from(RoomMappingEntity, 'mapping')
+          .where('mapping.platform = row.platform AND mapping.workspace = row.workspace')
+          .andWhere('mapping.channelId = row.channelId AND mapping.state <> :active', { active: 'active' });
+        return `NOT EXISTS ${mapping.getQuery()}`;
       })
-      .getMany();
+      .getRawMany<ChannelName>();
   }
 
   /** Throws when the row does not wait any more: somebody else has carried it. */

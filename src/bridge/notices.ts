@@ -5,7 +5,7 @@ import { Clock } from '../persistence/clock.js';
 import { DeliveryEntity, type InboxEntity, RoomMappingEntity } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { plainBody, plainText } from '../message/index.js';
-import type { InboundMessage, OutboundMessage } from '../platform/port.js';
+import type { InboundEvent, NativeUser, OutboundMessage } from '../platform/port.js';
 
 /** Tells the author of a native message, in its channel, what became of it. */
 @Injectable()
@@ -40,17 +40,42 @@ export class Notices {
     if (mapping === null) return;
     const subject = `${about}:${createHash('sha256').update(nativeEventId).digest('hex')}`;
     if (await manager.existsBy(DeliveryEntity, { mappingId: mapping.id, subject })) return;
-    const { author, body } = JSON.parse(payload) as InboundMessage;
+    const told = whoAndWhat(JSON.parse(payload) as InboundEvent);
+    if (told === undefined) return;
     const notice: OutboundMessage = {
       kind: 'notice',
-      body: plainBody(`${author.displayName}, your message “${excerpt(plainText(body))}” ${what}.`),
-      visibleTo: [author.id],
+      body: plainBody(`${told.person.displayName}, ${told.subject} ${what}.`),
+      visibleTo: [told.person.id],
     };
     await manager.insert(
       DeliveryEntity,
       newDelivery({ mappingId: mapping.id, subject, position: null }, notice, this.clock.now()),
     );
     this.wakeups.wake('delivery', mapping.id);
+  }
+}
+
+/** Who did it natively, and how it is called in a sentence; undefined where the platform does not tell who. */
+function whoAndWhat(event: InboundEvent): { person: NativeUser; subject: string } | undefined {
+  switch (event.type) {
+    case 'message':
+      return { person: event.author, subject: `your message “${excerpt(plainText(event.body))}”` };
+    case 'edit':
+      return { person: event.author, subject: `your edit “${excerpt(plainText(event.body))}”` };
+    case 'delete':
+      return event.actor && { person: event.actor, subject: 'your taking back a message' };
+    case 'reaction': {
+      const { unicode, shortcode } = event.emoji;
+      return { person: event.actor, subject: `your reaction ${unicode ?? `:${shortcode}:`}` };
+    }
+    case 'command':
+    case 'action':
+    case 'conversation':
+      return { person: event.actor, subject: 'what you asked for' };
+    case 'membership':
+    case 'channel':
+    case 'profile':
+      return undefined;
   }
 }
 

@@ -5,11 +5,13 @@ import { ServerLists } from '../config/index.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import {
+  CarriedEventEntity,
   DeliveryEntity,
   InboxEntity,
   type MappingState,
   MessageMappingEntity,
   type PauseOn,
+  ReactionEntity,
   RoomEntity,
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
@@ -142,6 +144,8 @@ export class RoomMappings {
     await this.database.transaction(async (manager) => {
       await manager.delete(DeliveryEntity, { mappingId: id });
       await manager.delete(MessageMappingEntity, { mappingId: id });
+      await manager.delete(CarriedEventEntity, { mappingId: id });
+      await manager.delete(ReactionEntity, { mappingId: id });
       await manager.update(InboxEntity, { platform, workspace, channelId, state: 'waiting' }, { state: 'ignored' });
       await manager.delete(RoomMappingEntity, { id });
       this.wakeups.wake('policy', id);

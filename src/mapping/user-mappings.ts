@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { In } from 'typeorm';
 import { Configuration } from '../config/index.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
@@ -63,6 +64,24 @@ export class UserMappings {
 
   find(userId: UserId): Promise<UserMappingEntity | null> {
     return this.database.read.findOneBy(UserMappingEntity, { userId });
+  }
+
+  /** Users of these native ids, as far as they are known. */
+  async ofNative(
+    { platform, workspace }: { platform: string; workspace: string },
+    nativeUserIds: readonly string[],
+  ): Promise<UserMappingEntity[]> {
+    if (nativeUserIds.length === 0) return [];
+    return this.database.read.findBy(UserMappingEntity, { platform, workspace, nativeUserId: In([...nativeUserIds]) });
+  }
+
+  /** Those of this workspace among these users. */
+  async ofUsers(
+    { platform, workspace }: { platform: string; workspace: string },
+    userIds: readonly UserId[],
+  ): Promise<UserMappingEntity[]> {
+    if (userIds.length === 0) return [];
+    return this.database.read.findBy(UserMappingEntity, { platform, workspace, userId: In([...userIds]) });
   }
 
   private candidate(username: string, attempt: number): UserId | undefined {

@@ -12,3 +12,11 @@ export function inlinesIn(block: Block): readonly Inline[] {
   if (block.type === 'quote') return block.blocks.flatMap(inlinesIn);
   return block.type === 'list' ? block.items.flat().flatMap(inlinesIn) : [];
 }
+
+/** The block with other inline content. */
+export function mapInlines(block: Block, change: (part: Inline) => Inline): Block {
+  if (isBlockOfText(block)) return { ...block, content: block.content.map(change) };
+  if (block.type === 'quote') return { ...block, blocks: block.blocks.map((each) => mapInlines(each, change)) };
+  if (block.type !== 'list') return block;
+  return { ...block, items: block.items.map((item) => item.map((each) => mapInlines(each, change))) };
+}

@@ -1,3 +1,4 @@
+export * from './addresses.js';
 export * from './emoji.js';
 export * from './matrix/from-matrix.js';
 export * from './matrix/mentions.js';

@@ -162,10 +162,21 @@ forEachDatabase(({ createUrl }) => {
       expect(await written()).toEqual(['#from outside', '#from inside']);
     });
 
-    it('a message too large for an event is refused with a notice, and the next one goes on', async () => {
-      const [message] = page('large').events;
+    it('a message too large for one event becomes several, each once', async () => {
+      const [message] = page('long').events;
       if (message?.type !== 'message') throw new Error('no message');
       await sink().accept({ cursor: 'x', events: [{ ...message, body: plainBody(`#${'x'.repeat(70_000)}`) }] });
+      await sink().accept(page('small'));
+      await until('the small one', async () => (await log()).includes('#small'));
+      const parts = (await log()) as string[];
+      expect(parts.length).toBeGreaterThan(2);
+      expect(parts.slice(0, -1).join('')).toBe(`#${'x'.repeat(70_000)}`);
+    });
+
+    it('a message too large for a room is refused with a notice, and the next one goes on', async () => {
+      const [message] = page('large').events;
+      if (message?.type !== 'message') throw new Error('no message');
+      await sink().accept({ cursor: 'x', events: [{ ...message, body: plainBody(`#${'x'.repeat(700_000)}`) }] });
       await sink().accept(page('small'));
       await until('the small one', async () => (await log()).length > 0);
       expect(await log()).toEqual(['#small']);

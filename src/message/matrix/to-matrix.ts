@@ -1,5 +1,5 @@
 import { type JsonObject, type Result, err, ok } from '../../protocol/index.js';
-import { isBlockOfText } from '../blocks.js';
+import { mapInlines } from '../blocks.js';
 import type { Attachment, Block, Inline, Link, MessageBody } from '../message.js';
 import { mentioned, normalise } from '../normalise.js';
 import { inlineText, plainText } from '../plain-text.js';
@@ -141,11 +141,7 @@ function standsAlone({ url, content }: Link, [before, after]: Around): boolean {
 }
 
 /** Mentions as `body` has them: people as their pill's text (client-server API, User and room mentions), everybody as `@room`. */
-function asText(block: Block): Block {
-  if (isBlockOfText(block)) return { ...block, content: block.content.map(partAsText) };
-  if (block.type === 'quote') return { ...block, blocks: block.blocks.map(asText) };
-  return block.type === 'list' ? { ...block, items: block.items.map((item) => item.map(asText)) } : block;
-}
+const asText = (block: Block): Block => mapInlines(block, partAsText);
 
 function partAsText(part: Inline): Inline {
   if (part.type === 'everyone') return { type: 'text', text: '@room' };

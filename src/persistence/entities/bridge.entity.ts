@@ -104,6 +104,57 @@ export class MessageMappingEntity {
   direction!: 'in' | 'out';
 }
 
+/** Events of the room that a native event became which is no message: an edit, a delete, a reaction. They do not come back into its channel. */
+@Entity('carried_event')
+@Index('carried_event_event', ['mappingId', 'eventId'])
+@Index('carried_event_lpdu', ['lpduHash'])
+export class CarriedEventEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  mappingId!: string;
+
+  @PrimaryColumn(identifier)
+  nativeEventId!: string;
+
+  @PrimaryColumn({ type: 'integer' })
+  part!: number;
+
+  /** Null while an LPDU is on its way; then `lpduHash` names it. */
+  @Column({ ...identifier, nullable: true })
+  eventId!: EventId | null;
+
+  @Column({ type: 'varchar', length: 64, nullable: true })
+  lpduHash!: string | null;
+}
+
+/** Who reacts to a native message with what, now. `in`: a person of this company. */
+@Entity('reaction')
+@Index('reaction_event', ['mappingId', 'eventId'])
+@Index('reaction_lpdu', ['lpduHash'])
+export class ReactionEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  mappingId!: string;
+
+  @PrimaryColumn(identifier)
+  nativeId!: string;
+
+  @PrimaryColumn(identifier)
+  sender!: UserId;
+
+  /** Of the `m.annotation`. */
+  @PrimaryColumn({ ...identifier, name: 'reaction_key' })
+  key!: string;
+
+  @Column(word)
+  direction!: 'in' | 'out';
+
+  /** The `m.reaction`; null while an LPDU is on its way; then `lpduHash` names it. */
+  @Column({ ...identifier, nullable: true })
+  eventId!: EventId | null;
+
+  @Column({ type: 'varchar', length: 64, nullable: true })
+  lpduHash!: string | null;
+}
+
 /**
  * A native event. `waiting`: to be carried; `submitted`: with the hub; `carried`: in the room log; `ignored`: nothing to carry
  * (unmapped channel, our own message); `refused`: the author was told; `discarded`: by the admin, and the author was told.
@@ -124,6 +175,7 @@ export class InboxEntity {
   @PrimaryColumn(identifier)
   nativeEventId!: string;
 
+  /** The lane in which it waits: its channel, or `person:` and the id of whom alone it concerns. */
   @Column(identifier)
   channelId!: string;
 
@@ -172,6 +224,9 @@ export class PlatformCursorEntity {
 /** `intent`: to be made, or made with the outcome unknown; `dead`: the chat refused it for good; `discarded`: by the admin. */
 export type DeliveryState = 'intent' | 'done' | 'dead' | 'discarded';
 
+/** What is called: `notice` is a message of the gateway itself. */
+export type DeliveryKind = 'message' | 'notice' | 'edit' | 'delete' | 'react';
+
 /** A call to a platform: written before the call, settled after it. Its id is the idempotency key. */
 @Entity('delivery')
 @Index('delivery_target', ['mappingId', 'subject', 'part'], { unique: true })
@@ -185,7 +240,7 @@ export class DeliveryEntity {
   mappingId!: string;
 
   @Column(word)
-  kind!: 'message' | 'notice';
+  kind!: DeliveryKind;
 
   /** The event that is carried, or what the notice is about. */
   @Column(identifier)
@@ -198,7 +253,7 @@ export class DeliveryEntity {
   @Column({ ...bigint, nullable: true })
   position!: number | null;
 
-  /** JSON of the platform port's OutboundMessage. */
+  /** JSON: of a message or a notice the platform port's OutboundMessage, else bridge/operations.ts. */
   @Column({ type: 'text' })
   payload!: string;
 

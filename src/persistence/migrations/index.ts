@@ -7,6 +7,7 @@ import { Edge1796020000000 } from './1796020000000-edge.js';
 import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.js';
 import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 import { Secrets1797030000000 } from './1797030000000-secrets.js';
+import { CarriedEvents1797035000000 } from './1797035000000-carried-events.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -18,4 +19,5 @@ export const MIGRATIONS = [
   SeveralGateways1796030000000,
   DeadLetters1796030100000,
   Secrets1797030000000,
+  CarriedEvents1797035000000,
 ];

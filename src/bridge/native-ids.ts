@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, In } from 'typeorm';
+import { Database } from '../persistence/database.js';
+import { CarriedEventEntity, LpduOutEntity, MessageMappingEntity } from '../persistence/entities/index.js';
+import type { EventId } from '../protocol/index.js';
+import { execute, inList, selectRows } from '../persistence/statements.js';
+
+const TABLES = ['message_mapping', 'carried_event', 'reaction'];
+
+/** What is to be done needs the event id of something that is still on its way to the hub. */
+export class OnItsWay extends Error {}
+
+/** Which native messages are which events of the room, by the message mapping. */
+@Injectable()
+export class NativeIds {
+  constructor(private readonly database: Database) {}
+
+  /** The parts of a native message in their order, also those that have no event (yet). */
+  parts(mappingId: string, nativeId: string): Promise<MessageMappingEntity[]> {
+    return this.database.read.find(MessageMappingEntity, { where: { mappingId, nativeId }, order: { part: 'ASC' } });
+  }
+
+  /** The event of a part; undefined when the hub refused it. Rejects with OnItsWay while that is open. */
+  async eventOf({
+    eventId,
+    lpduHash,
+  }: {
+    eventId: EventId | null;
+    lpduHash: string | null;
+  }): Promise<EventId | undefined> {
+    if (eventId !== null) return eventId;
+    const state = In(['pending', 'sent']);
+    const open = lpduHash !== null && (await this.database.read.existsBy(LpduOutEntity, { lpduHash, state }));
+    if (open) throw new OnItsWay('the message that this is about has not reached the room yet');
+    return undefined;
+  }
+
+  /** The first event of a native message; undefined when the room has none. Rejects with OnItsWay. */
+  async firstEvent(mappingId: string, nativeId: string): Promise<EventId | undefined> {
+    const [first] = await this.parts(mappingId, nativeId);
+    return first === undefined ? undefined : this.eventOf(first);
+  }
+
+  /** The native messages that an event became, or of which it is a part. */
+  ofEvent(mappingId: string, eventId: EventId): Promise<MessageMappingEntity[]> {
+    return this.database.read.find(MessageMappingEntity, { where: { mappingId, eventId }, order: { part: 'ASC' } });
+  }
+
+  /** Whether an event came out of this channel. */
+  async isFrom(mappingId: string, eventId: EventId): Promise<boolean> {
+    const { read } = this.database;
+    return (
+      (await read.existsBy(MessageMappingEntity, { mappingId, eventId, direction: 'in' })) ||
+      read.existsBy(CarriedEventEntity, { mappingId, eventId })
+    );
+  }
+
+  /** Whether a native event that is no message has become its `part`th event. */
+  isCarried(mappingId: string, nativeEventId: string, part: number): Promise<boolean> {
+    return this.database.read.existsBy(CarriedEventEntity, { mappingId, nativeEventId, part });
+  }
+
+  /** Gives what was submitted its event ids: of LPDU hashes whose events are in the log now. */
+  async complete(manager: EntityManager, echoes: ReadonlyMap<string, EventId>): Promise<void> {
+    const [list, hashes] = inList([...echoes.keys()]);
+    for (const table of TABLES) {
+      const sql = `SELECT lpdu_hash AS "lpduHash" FROM ${table} WHERE lpdu_hash IN (${list}) AND event_id IS NULL`;
+      for (const { lpduHash } of await selectRows<{ lpduHash: string }>(manager, sql, hashes)) {
+        const update = `UPDATE ${table} SET event_id = ? WHERE lpdu_hash = ?`;
+        await execute(manager, update, [echoes.get(lpduHash) ?? null, lpduHash]);
+      }
+    }
+  }
+}
