@@ -14,6 +14,9 @@ import { MappingsHealth } from './mapping-health.js';
 import { NativeIds } from './native-ids.js';
 import { Notices } from './notices.js';
 import { Outbound } from './outbound.js';
+import { People } from './people.js';
+import { Plans } from './plans.js';
+import { Reactions } from './reactions.js';
 import { Redactions } from './redactions.js';
 import { Submissions } from './submissions.js';
 
@@ -33,6 +36,9 @@ import { Submissions } from './submissions.js';
     NativeIds,
     Notices,
     Outbound,
+    People,
+    Plans,
+    Reactions,
     Redactions,
     Submissions,
   ],

@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { RoomMappings } from '../mapping/room-mappings.js';
 import { Database } from '../persistence/database.js';
 import { DeliveryEntity, type DeliveryState } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
-import { Platforms } from '../platform/platforms.js';
-import type { OutboundMessage } from '../platform/port.js';
+import { operationOf, payloadOf } from './operations.js';
 import { lateMessage } from './parked.js';
 
 /** There is no such delivery, or it is beyond what was asked. */
@@ -18,15 +16,12 @@ export class DeliveryConflict extends Error {
 }
 
 export const DELIVERY_STATES: readonly DeliveryState[] = ['intent', 'done', 'dead', 'discarded'];
-const DEFAULT_MAX_TEXT_BYTES = 16_384;
 
 /** Calls to chats as the admin sees them: what waits, what is dead and why. */
 @Injectable()
 export class Deliveries {
   constructor(
     private readonly database: Database,
-    private readonly mappings: RoomMappings,
-    private readonly platforms: Platforms,
     private readonly wakeups: Wakeups,
   ) {}
 
@@ -42,14 +37,14 @@ export class Deliveries {
   async retry(id: string): Promise<void> {
     await this.database.transaction(async (manager) => {
       const delivery = await this.find(id, 'done');
-      const { mappingId, kind } = delivery;
+      const { mappingId } = delivery;
       const again = { attempts: 0, nextAttemptAt: 0 };
       if (delivery.state === 'intent') await manager.update(DeliveryEntity, { id }, again);
       else {
-        const message = JSON.parse(delivery.payload) as OutboundMessage;
-        const hadItsPlace = kind === 'message' && delivery.position !== null;
-        const payload = hadItsPlace ? lateMessage(message, await this.maxTextBytes(mappingId)) : message;
-        const change = { ...again, state: 'intent', position: null, payload: JSON.stringify(payload) } as const;
+        const operation = operationOf(delivery);
+        const late = operation.kind === 'message' && delivery.position !== null;
+        const payload = late ? payloadOf({ ...operation, message: lateMessage(operation.message) }) : delivery.payload;
+        const change = { ...again, state: 'intent', position: null, payload } as const;
         await manager.update(DeliveryEntity, { id }, change);
       }
       this.wakeups.wake('delivery', mappingId);
@@ -70,11 +65,5 @@ export class Deliveries {
     if (delivery === null) throw new DeliveryConflict(`there is no delivery ${id}`, true);
     if (beyond.includes(delivery.state)) throw new DeliveryConflict(`the delivery ${id} is ${delivery.state}`, false);
     return delivery;
-  }
-
-  private async maxTextBytes(mappingId: string): Promise<number> {
-    const mapping = await this.mappings.find(mappingId);
-    const platform = mapping === null ? undefined : this.platforms.find(mapping.platform, mapping.workspace);
-    return platform?.capabilities.maxTextBytes ?? DEFAULT_MAX_TEXT_BYTES;
   }
 }

@@ -5,6 +5,8 @@ import { Clock } from '../persistence/clock.js';
 import { DeliveryEntity, type InboxEntity, RoomMappingEntity } from '../persistence/entities/index.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { plainBody, plainText } from '../message/index.js';
+import { excerpt } from './fallbacks.js';
+import { type Operation, payloadOf } from './operations.js';
 import type { InboundEvent, NativeUser, OutboundMessage } from '../platform/port.js';
 
 /** Tells the author of a native message, in its channel, what became of it. */
@@ -42,14 +44,18 @@ export class Notices {
     if (await manager.existsBy(DeliveryEntity, { mappingId: mapping.id, subject })) return;
     const told = whoAndWhat(JSON.parse(payload) as InboundEvent);
     if (told === undefined) return;
-    const notice: OutboundMessage = {
+    const message: OutboundMessage = {
       kind: 'notice',
       body: plainBody(`${told.person.displayName}, ${told.subject} ${what}.`),
       visibleTo: [told.person.id],
     };
     await manager.insert(
       DeliveryEntity,
-      newDelivery({ mappingId: mapping.id, subject, position: null }, notice, this.clock.now()),
+      newDelivery(
+        { mappingId: mapping.id, subject, position: null, part: 0 },
+        { kind: 'notice', message },
+        this.clock.now(),
+      ),
     );
     this.wakeups.wake('delivery', mapping.id);
   }
@@ -59,9 +65,9 @@ export class Notices {
 function whoAndWhat(event: InboundEvent): { person: NativeUser; subject: string } | undefined {
   switch (event.type) {
     case 'message':
-      return { person: event.author, subject: `your message “${excerpt(plainText(event.body))}”` };
+      return { person: event.author, subject: `your message “${excerpt(plainText(event.body), EXCERPT)}”` };
     case 'edit':
-      return { person: event.author, subject: `your edit “${excerpt(plainText(event.body))}”` };
+      return { person: event.author, subject: `your edit “${excerpt(plainText(event.body), EXCERPT)}”` };
     case 'delete':
       return event.actor && { person: event.actor, subject: 'your taking back a message' };
     case 'reaction': {
@@ -81,22 +87,17 @@ function whoAndWhat(event: InboundEvent): { person: NativeUser; subject: string 
 
 const EXCERPT = 40;
 
-function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= EXCERPT ? line : `${line.slice(0, EXCERPT)}…`;
-}
-
+/** An operation that waits to be made. */
 export function newDelivery(
-  place: Pick<DeliveryEntity, 'mappingId' | 'subject' | 'position'>,
-  message: OutboundMessage,
+  place: Pick<DeliveryEntity, 'mappingId' | 'subject' | 'position' | 'part'>,
+  operation: Operation,
   now: number,
 ): DeliveryEntity {
   return {
     ...place,
     id: randomUUID(),
-    kind: message.kind,
-    part: 0,
-    payload: JSON.stringify(message),
+    kind: operation.kind,
+    payload: payloadOf(operation),
     state: 'intent',
     attempts: 0,
     nextAttemptAt: 0,

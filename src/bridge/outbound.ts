@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type EntityManager, IsNull, LessThan, LessThanOrEqual } from 'typeorm';
-import { Configuration } from '../config/index.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
 import { asAsked, backoff } from '../persistence/backoff.js';
 import { Clock } from '../persistence/clock.js';
@@ -10,13 +9,14 @@ import { failpoint } from '../persistence/failpoint.js';
 import { type Lease, Leases } from '../persistence/leases.js';
 import { Loops } from '../persistence/loops.js';
 import { Platforms } from '../platform/platforms.js';
-import { type OutboundMessage, type Platform, PlatformError } from '../platform/port.js';
-import { type EventId, parseUserId } from '../protocol/index.js';
+import { type Call, type Platform, PlatformError } from '../platform/port.js';
+import type { EventId } from '../protocol/index.js';
 import { RoomReader, type StoredEvent } from '../rooms/room-reader.js';
-import { Rooms } from '../rooms/rooms.js';
 import { newDelivery } from './notices.js';
-import { outboundMessage } from './outbound-message.js';
+import { type Operation, operationOf } from './operations.js';
 import { parkedNotice } from './parked.js';
+import { type Plan, Plans } from './plans.js';
+import { type ReactionChange, Reactions } from './reactions.js';
 
 const PAGE = 50;
 const RETRY = { firstMs: 500, longestMs: 300_000 };
@@ -25,9 +25,22 @@ const MAX_REASON = 500;
 /** Begins the subject of the notice about a delivery that is parked. */
 const PARKED = 'parked:';
 
-/** What became of one call: made, never to be made, to be repeated after some ms, or no more calls are made. */
-type Attempt = Carried | 'parked';
+/** What became of one call: made (`passed`: and the cursor moved), never to be made, to be repeated after some ms, or no more calls are made. */
+type Attempt = Carried | 'passed' | 'parked';
 type Carried = 'settled' | 'halted' | { waitMs: number };
+
+/** A delivery whose turn it is. */
+interface Due {
+  delivery: DeliveryEntity;
+  /** An earlier attempt may have made its call. */
+  repeated: boolean;
+}
+
+/** What is behind the cursor once it has passed. */
+interface Behind {
+  event: StoredEvent;
+  reaction: ReactionChange | undefined;
+}
 
 /** Where a loop carries to, and its right to do so. */
 interface Target {
@@ -44,12 +57,12 @@ export class Outbound {
 
   constructor(
     leases: Leases,
-    private readonly configuration: Configuration,
     private readonly database: Database,
     private readonly mappings: RoomMappings,
     private readonly platforms: Platforms,
     private readonly reader: RoomReader,
-    private readonly rooms: Rooms,
+    private readonly plans: Plans,
+    private readonly reactions: Reactions,
     private readonly clock: Clock,
   ) {
     this.loops = new Loops<string>(
@@ -112,7 +125,7 @@ export class Outbound {
     let outcome: Carried = 'settled';
     for (const delivery of asides) {
       if (this.loops.stopped) return 'halted';
-      const attempt = await this.attempt(target, delivery);
+      const attempt = await this.attempt(target, { delivery, repeated: true });
       if (attempt === 'halted') return attempt;
       if (typeof attempt === 'object' && (outcome === 'settled' || attempt.waitMs < outcome.waitMs)) outcome = attempt;
     }
@@ -120,55 +133,71 @@ export class Outbound {
   }
 
   private async carry(target: Target, event: StoredEvent): Promise<Carried> {
-    const message = await this.messageOf(target, event);
-    if (message === undefined) {
-      await target.lease.transaction((manager) => this.moveCursor(manager, target, event.position));
-      return 'settled';
+    const { mapping, platform, lease } = target;
+    const plan = await this.plans.of({ mapping, platform }, event);
+    const deliveries = await this.deliveriesOf(target, event, plan);
+    const behind: Behind = { event, reaction: plan?.reaction };
+    for (const [n, due] of deliveries.entries()) {
+      if (this.loops.stopped) return 'halted';
+      const last = n === deliveries.length - 1;
+      const attempt = await this.attempt(target, due, last ? behind : undefined);
+      if (attempt === 'passed') return 'settled';
+      const carried = attempt === 'parked' ? await this.carryParked(target, due.delivery) : attempt;
+      if (carried !== 'settled') return carried;
     }
-    const { position } = event;
-    const delivery = await this.intent(target, { subject: event.eventId, position }, message);
-    const attempt = await this.attempt(target, delivery, position);
-    return attempt === 'parked' ? this.carryParked(target, delivery, position) : attempt;
-  }
-
-  /** The channel is told in the place of what it does not get; then what comes after it goes on (docs/adr/0006). */
-  private async carryParked(target: Target, parked: DeliveryEntity, position: number): Promise<Carried> {
-    const now = await this.database.read.findOneByOrFail(DeliveryEntity, { id: parked.id });
-    const why = now.state === 'discarded' ? 'discarded' : 'refused';
-    const notice = parkedNotice(JSON.parse(parked.payload) as OutboundMessage, why);
-    const delivery = await this.intent(target, { subject: `${PARKED}${parked.id}`, position }, notice);
-    const attempt = await this.attempt(target, delivery, position);
-    if (attempt !== 'parked') return attempt;
-    await target.lease.transaction((manager) => this.moveCursor(manager, target, position)); // the admin discarded the notice too
+    await lease.transaction((manager) => this.pass(manager, target, behind));
     return 'settled';
   }
 
-  /** The intent is committed before the call, so that a call whose outcome is unknown is repeated under the same key. */
-  private async intent(
+  /** Those that an earlier attempt has written, or the intents of a new plan: committed before the first call, all together. */
+  private async deliveriesOf(
     { mapping: { id: mappingId }, lease }: Target,
-    { subject, position }: { subject: string; position: number },
-    message: OutboundMessage,
-  ): Promise<DeliveryEntity> {
-    const known = await this.database.read.findOneBy(DeliveryEntity, { mappingId, subject, part: 0 });
-    if (known !== null) return known;
-    const delivery = newDelivery({ mappingId, subject, position }, message, this.clock.now());
-    await lease.transaction((manager) => manager.insert(DeliveryEntity, delivery));
+    { eventId, position }: StoredEvent,
+    plan: Plan | undefined,
+  ): Promise<Due[]> {
+    const { subject = eventId, operations = [] } = plan ?? {};
+    const known = await this.database.read.find(DeliveryEntity, {
+      where: { mappingId, subject },
+      order: { part: 'ASC' },
+    });
+    if (known.length > 0) return known.map((delivery) => ({ delivery, repeated: true }));
+    if (operations.length === 0) return [];
+    const now = this.clock.now();
+    const intents = operations.map((operation, part) =>
+      newDelivery({ mappingId, subject, position, part }, operation, now),
+    );
+    await lease.transaction((manager) => manager.insert(DeliveryEntity, intents));
     failpoint('outbound.intended');
-    return delivery;
+    return intents.map((delivery) => ({ delivery, repeated: false }));
   }
 
-  /** `position`: to which the cursor moves when the call is made. */
-  private async attempt(target: Target, delivery: DeliveryEntity, position?: number): Promise<Attempt> {
+  /** The channel is told in the place of what it does not get; then what comes after it goes on (docs/adr/0006). */
+  private async carryParked(target: Target, parked: DeliveryEntity): Promise<Carried> {
+    const { mapping, lease } = target;
+    const now = await this.database.read.findOneByOrFail(DeliveryEntity, { id: parked.id });
+    const where = { mappingId: mapping.id, subject: `${PARKED}${parked.id}`, part: 0 };
+    const known = await this.database.read.findOneBy(DeliveryEntity, where);
+    const notice = parkedNotice(operationOf(parked), now.state === 'discarded' ? 'discarded' : 'refused');
+    const place = { ...where, position: parked.position };
+    const delivery = known ?? newDelivery(place, { kind: 'notice', message: notice }, this.clock.now());
+    if (known === null) await lease.transaction((manager) => manager.insert(DeliveryEntity, delivery));
+    const attempt = await this.attempt(target, { delivery, repeated: known !== null });
+    return attempt === 'parked' || attempt === 'passed' ? 'settled' : attempt; // parked: the admin discarded the notice too
+  }
+
+  /** `behind`: what is noted with the result, when nothing else is to be made for it. */
+  private async attempt(target: Target, { delivery, repeated }: Due, behind?: Behind): Promise<Attempt> {
     if (delivery.state === 'dead' || delivery.state === 'discarded') return 'parked';
-    if (delivery.state === 'done') return this.settle(target, delivery, undefined, position);
+    if (delivery.state === 'done') return 'settled';
     const early = delivery.nextAttemptAt - this.clock.now();
     if (early > 0) return { waitMs: early };
     try {
-      const message = JSON.parse(delivery.payload) as OutboundMessage;
-      const call = { key: delivery.id, repeated: true };
-      const { nativeId } = await target.platform.sendMessage(target.mapping.channelId, message, call);
+      const operation = operationOf(delivery);
+      const call = { key: delivery.id, repeated: repeated || delivery.attempts > 0 };
+      const nativeId = await make(target, operation, call);
       failpoint('outbound.called');
-      return await this.settle(target, delivery, nativeId, position);
+      await this.settle(target, delivery, { operation, nativeId, behind });
+      return behind === undefined ? 'settled' : 'passed';
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       return this.failed(target, delivery, error);
@@ -191,6 +220,10 @@ export class Outbound {
       await note({ attempts, reason, nextAttemptAt: this.clock.now() + waitMs });
       return { waitMs };
     }
+    if (error.code === 'message_gone' && delivery.kind !== 'message') {
+      await note({ state: 'done', reason, attempts }); // what it changes was taken away natively: there is nothing to show
+      return 'settled';
+    }
     const refusesAll = error.code === 'channel_gone' || delivery.subject.startsWith(PARKED);
     if (refusesAll) {
       await lease.transaction(() => this.mappings.setState(mapping, 'broken', reason));
@@ -203,48 +236,55 @@ export class Outbound {
   /** The result of a call, the mapping of its message and the cursor: together or not at all. */
   private async settle(
     target: Target,
-    { id, kind, subject }: DeliveryEntity,
-    nativeId: string | undefined,
-    position: number | undefined,
-  ): Promise<'settled'> {
+    { id, part, subject }: DeliveryEntity,
+    { operation, nativeId, behind }: { operation: Operation; nativeId: string | null; behind: Behind | undefined },
+  ): Promise<void> {
+    const mappingId = target.mapping.id;
     await target.lease.transaction(async (manager) => {
-      if (nativeId !== undefined) {
-        await manager.update(DeliveryEntity, { id }, { state: 'done', nativeId, reason: null });
-        const message = { mappingId: target.mapping.id, nativeId, part: 0, lpduHash: null, direction: 'out' } as const;
-        const eventId = kind === 'message' ? (subject as EventId) : null;
-        if (eventId !== null) {
-          await manager.upsert(MessageMappingEntity, { ...message, eventId }, ['mappingId', 'nativeId', 'part']);
-        }
+      await manager.update(DeliveryEntity, { id }, { state: 'done', nativeId, reason: null });
+      if (operation.kind === 'message' && nativeId !== null) {
+        const eventId = operation.of ?? (subject as EventId);
+        const message = { mappingId, nativeId, part, eventId, lpduHash: null, direction: 'out' } as const;
+        await manager.upsert(MessageMappingEntity, message, ['mappingId', 'nativeId', 'part']);
       }
-      if (position !== undefined) await this.moveCursor(manager, target, position);
+      if (behind !== undefined) await this.pass(manager, target, behind);
     });
     failpoint('outbound.settled');
-    return 'settled';
   }
 
-  private async moveCursor(manager: EntityManager, { mapping }: Target, position: number): Promise<void> {
-    const where = { id: mapping.id, carriedPosition: LessThan(position) };
-    await manager.update(RoomMappingEntity, where, { carriedPosition: position });
-  }
-
-  private async messageOf({ mapping, platform }: Target, event: StoredEvent): Promise<OutboundMessage | undefined> {
-    const { pdu, eventId, position, roomId, rejected } = event;
-    if (rejected || pdu.sender === this.rooms.bot || !(await this.rooms.admits(roomId, pdu.sender))) return undefined;
-    const native = await this.database.read.existsBy(MessageMappingEntity, {
-      mappingId: mapping.id,
-      eventId,
-      direction: 'in',
-    });
-    if (native) return undefined;
-    const member = pdu.type === 'm.room.member' ? parseUserId(pdu.state_key) : undefined;
-    const before = member && (await this.reader.stateEventBefore(roomId, pdu.type, member, position));
-    const author = await this.reader.stateEvent(roomId, 'm.room.member', pdu.sender);
-    const displayName = author?.pdu.content.displayname;
-    return outboundMessage(event, {
-      displayName: typeof displayName === 'string' ? displayName : undefined,
-      membershipBefore: typeof before?.pdu.content.membership === 'string' ? before.pdu.content.membership : undefined,
-      serverName: this.configuration.serverName,
-      maxTextBytes: platform.capabilities.maxTextBytes,
-    });
+  /** The cursor moves, and who reacts to what is noted with it. */
+  private async pass(manager: EntityManager, { mapping: { id } }: Target, { event, reaction }: Behind): Promise<void> {
+    if (reaction !== undefined) await this.reactions.note(manager, reaction);
+    const { position } = event;
+    await manager.update(RoomMappingEntity, { id, carriedPosition: LessThan(position) }, { carriedPosition: position });
   }
 }
+
+/** Makes a call; the native id of a new message. Rejects with PlatformError. */
+async function make({ platform, mapping }: Target, operation: Operation, call: Call): Promise<string | null> {
+  const { channelId } = mapping;
+  const { can } = platform;
+  switch (operation.kind) {
+    case 'message':
+    case 'notice':
+      return (await platform.sendMessage(channelId, operation.message, call)).nativeId;
+    case 'edit':
+      if (can.edit === undefined) throw unable('edit');
+      await can.edit({ channelId, nativeId: operation.nativeId }, operation.to, call);
+      return null;
+    case 'delete':
+      if (can.delete === undefined) throw unable('delete');
+      await can.delete({ channelId, nativeId: operation.nativeId }, call);
+      return null;
+    case 'react': {
+      const { nativeId, emoji, change, author } = operation;
+      if (can.react === undefined) throw unable('react');
+      await can.react({ channelId, nativeId }, emoji, change, author, call);
+      return null;
+    }
+  }
+}
+
+/** The platform could when the call was planned. */
+const unable = (what: string): PlatformError =>
+  new PlatformError('invalid', `the chat cannot ${what} any more`, { certainlyNotDone: true });

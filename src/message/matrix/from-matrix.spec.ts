@@ -257,6 +257,19 @@ describe('a message', () => {
     expect(fromMatrix('m.room.message', content)).toEqual({ style, blocks: [paragraph(words('hi'))], attachments: [] });
   });
 
+  // proves LM-04/pdu/9
+  it.each<[JsonObject]>([
+    [{}],
+    [{ body: 5 }],
+    [{ body: null }],
+    [{ body: ['text'] }],
+    [{ body: { toString: 'text' } }],
+    [{ msgtype: 'm.text' }],
+    [{ msgtype: 'm.text', body: {}, format: 'org.matrix.custom.html', formatted_body: ['<b>x</b>'] }],
+  ])('says nothing when its content is %j', (content) => {
+    expect(fromMatrix('m.room.message', content)).toBeUndefined();
+  });
+
   it('that was redacted says nothing', () => {
     expect(fromMatrix('m.room.message', {})).toBeUndefined();
     expect(fromMatrix('m.room.encrypted', {})).toBeUndefined();
