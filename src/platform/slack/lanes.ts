@@ -53,13 +53,13 @@ export class Lanes {
         const wait = this.wait(lane);
         if (wait > this.pace.patienceMs) throw rateLimited(method, wait);
         if (wait > 0) await sleep(wait, undefined, { signal: this.signal });
-        lane.next = Math.max(lane.next, this.pace.now() + spacingMs);
         return await call();
       } catch (error) {
         const asked = error instanceof SlackRefusal && error.word === 'ratelimited' ? error.options.retryAfterMs : 0;
         lane.next = Math.max(lane.next, this.pace.now() + (asked ?? 0));
         throw error;
       } finally {
+        lane.next = Math.max(lane.next, this.pace.now() + spacingMs); // Slack may count from when it has taken the call
         lane.waiting -= 1;
       }
     });
