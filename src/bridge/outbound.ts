@@ -21,6 +21,8 @@ import { type ReactionChange, Reactions } from './reactions.js';
 const PAGE = 50;
 const RETRY = { firstMs: 500, longestMs: 300_000 };
 const FAILED_RETRY_MS = 5_000;
+/** Of a platform that has not said yet what it can. */
+const UNKNOWN_RETRY_MS = 200;
 const MAX_REASON = 500;
 /** Begins the subject of the notice about a delivery that is parked. */
 const PARKED = 'parked:';
@@ -101,6 +103,7 @@ export class Outbound {
         await this.mappings.setState(mapping, 'broken', 'its platform is not configured any more');
         return undefined;
       }
+      if (!platform.ready) return UNKNOWN_RETRY_MS;
       const target = { mapping, platform, lease };
       const asides = await this.carryAsides(target);
       if (asides === 'halted') return undefined;

@@ -293,6 +293,8 @@ export interface CapabilityDocument {
 export interface Platform {
   readonly kind: string;
   readonly workspace: string;
+  /** False until the platform has said what it can: nothing is planned for it before. */
+  readonly ready: boolean;
   /** May change when the platform is asked again. */
   readonly capabilities: CapabilityDocument;
   readonly can: Abilities;

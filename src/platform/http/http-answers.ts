@@ -1,13 +1,15 @@
-import { plainBody } from '../../message/index.js';
-import type { InboundMessage, InboundPage, NativeChannel, NativeUser } from '../port.js';
+import type { NativeChannel, NativeUser } from '../port.js';
 
 /** Readers of what the chat answers (docs/platforms/http.openapi.yaml). They throw MalformedAnswer. */
 export class MalformedAnswer extends Error {}
 
 const MAX_ID_BYTES = 255;
 const MAX_URL = 1_024;
+const MAX_MEMBERS = 10_000;
+const MAX_TOPIC = 4_000;
+const KINDS = ['channel', 'direct', 'group'] as const;
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 export function fields(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
@@ -26,18 +28,26 @@ export function id(value: unknown, what: string): string {
 }
 
 export function channel(value: unknown): NativeChannel {
-  const { id: channelId, name } = fields(value, 'channel');
-  return { id: id(channelId, 'channel.id'), name: text(name, 'channel.name').slice(0, MAX_ID_BYTES) };
+  const { id: channelId, name, kind, topic, private: hidden, archived } = fields(value, 'channel');
+  return {
+    id: id(channelId, 'channel.id'),
+    name: text(name, 'channel.name').slice(0, MAX_ID_BYTES),
+    ...optional('kind', kind, (word) => oneOf(word, KINDS, 'channel.kind')),
+    ...optional('topic', topic, (said) => text(said, 'channel.topic').slice(0, MAX_TOPIC)),
+    ...(hidden === true ? { private: true } : {}),
+    ...(archived === true ? { archived: true } : {}),
+  };
 }
 
 export function user(value: unknown): NativeUser {
-  const { id: userId, username, display_name: displayName, avatar_url: avatar } = fields(value, 'user');
+  const { id: userId, username, display_name: displayName, avatar_url: avatar, bot } = fields(value, 'user');
   const avatarUrl = httpsUrl(avatar);
   return {
     id: id(userId, 'user.id'),
     username: text(username, 'user.username'),
     displayName: text(displayName, 'user.display_name').slice(0, MAX_ID_BYTES / 4),
     ...(avatarUrl === undefined ? {} : { avatarUrl }),
+    ...(bot === true ? { bot } : {}),
   };
 }
 
@@ -48,29 +58,24 @@ function httpsUrl(value: unknown): string | undefined {
   return protocol === 'https:' ? href : undefined;
 }
 
-/** Events that are no messages of people are skipped, ours among them. */
-export function page(value: unknown): InboundPage {
-  const { events, cursor } = fields(value, 'the answer');
-  if (!Array.isArray(events)) throw new MalformedAnswer('events is no list');
-  return { events: events.flatMap((event) => inboundMessage(event)), cursor: id(cursor, 'cursor') };
+/** The word, when it is one of these. */
+export function oneOf<T extends string>(value: unknown, words: readonly T[], what: string): T {
+  const word = words.find((each) => each === value);
+  if (word !== undefined) return word;
+  throw new MalformedAnswer(`${what} is none of ${words.join(', ')}`);
 }
 
-function inboundMessage(value: unknown): InboundMessage[] {
-  const event = fields(value, 'event');
-  if (event.type !== 'message') return [];
-  const message = fields(event.message, 'event.message');
-  if (message.idempotency_key !== undefined) return [];
-  const { time } = event;
-  if (typeof time !== 'number' || !Number.isSafeInteger(time)) throw new MalformedAnswer('event.time is no integer');
-  return [
-    {
-      type: 'message',
-      nativeEventId: id(event.id, 'event.id'),
-      time,
-      channel: channel(event.channel),
-      author: user(event.author),
-      nativeId: id(message.id, 'message.id'),
-      body: plainBody(text(message.text, 'message.text')),
-    },
-  ];
+/** A member that may be absent. */
+export function optional<K extends string, T>(
+  key: K,
+  value: unknown,
+  read: (value: unknown) => T,
+): Partial<Record<K, T>> {
+  return value === undefined || value === null ? {} : ({ [key]: read(value) } as Record<K, T>);
+}
+
+export function users(value: unknown): NativeUser[] {
+  const { members } = fields(value, 'the answer');
+  if (!Array.isArray(members)) throw new MalformedAnswer('members is no list');
+  return members.slice(0, MAX_MEMBERS).map(user);
 }

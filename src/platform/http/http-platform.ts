@@ -1,128 +1,97 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { Agent, request } from 'undici';
-import { plainText } from '../../message/index.js';
 import {
   type Abilities,
   type Call,
   type CapabilityDocument,
-  type InboundPage,
   type NativeChannel,
   type NativeUser,
   type OutboundMessage,
   type Platform,
   PlatformError,
-  type PlatformErrorCode,
   type PlatformHost,
+  type RemoteFile,
 } from '../port.js';
-import { MalformedAnswer, channel, fields, id, page, user } from './http-answers.js';
+import { channel, fields, id, user, users } from './http-answers.js';
+import { ablest, capabilitiesOf } from './http-capabilities.js';
+import { HttpClient } from './http-client.js';
+import { eventsPage, historyPage } from './http-events.js';
+import { fileOf } from './http-files.js';
+import { authorOf, outgoing } from './http-messages.js';
 
 const POLL_WAIT_S = 25;
 const PAGE = 100;
-const ANSWER_TIMEOUT_MS = 30_000;
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
-const DEFAULT_MAX_TEXT_BYTES = 16_384;
+/** How long what a chat said of itself is taken for true. */
+const GREET_EVERY_MS = 15 * 60_000;
+const UNKNOWN = { capabilities: {} };
 
-const CODES: Record<string, PlatformErrorCode> = {
-  unknown_channel: 'channel_gone',
-  channel_archived: 'channel_gone',
-  unknown_user: 'user_gone',
-  too_large: 'invalid',
-  invalid: 'invalid',
-  unauthorized: 'denied',
-};
+const segment = encodeURIComponent;
 
 /** The adapter for an in-house chat that implements docs/platforms/http.openapi.yaml. */
 export class HttpPlatform implements Platform {
   readonly kind = 'http';
   readonly workspace: string;
   capabilities: CapabilityDocument;
-  readonly can: Abilities = {};
+  can: Abilities = {};
+  ready = false;
   private readonly logger = new Logger('HttpPlatform');
-  private readonly agent = new Agent({
-    maxResponseSize: MAX_ANSWER_BYTES,
-    headersTimeout: ANSWER_TIMEOUT_MS + POLL_WAIT_S * 1_000,
-    bodyTimeout: ANSWER_TIMEOUT_MS,
-  });
-  private readonly base: string;
+  private readonly client: HttpClient;
   private readonly stopping = new AbortController();
   private polling: Promise<void> = Promise.resolve();
+  private host: PlatformHost | undefined;
 
   constructor({ workspace, url, token }: { workspace: string; url: URL; token: string }) {
     this.workspace = workspace;
-    this.base = `${url.href.replace(/\/$/, '')}/v1`;
-    this.token = token;
-    this.capabilities = {
-      platform: this.kind,
-      workspace,
-      abilities: [],
-      privateNotices: false,
-      richText: false,
-      threads: false,
-      replies: false,
-      attachments: false,
-      actions: false,
-      personalReactions: false,
-      customEmoji: false,
-      maxFileBytes: 0,
-      maxTextBytes: DEFAULT_MAX_TEXT_BYTES,
-    };
+    this.client = new HttpClient(url, token, this.stopping.signal, POLL_WAIT_S * 1_000);
+    this.capabilities = capabilitiesOf(UNKNOWN, workspace);
   }
 
-  private readonly token: string;
-
   start(host: PlatformHost): void {
+    this.host = host;
     this.polling = this.poll(host);
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.polling;
-    await this.agent.destroy();
+    await this.client.close();
   }
 
-  async sendMessage(channelId: string, message: OutboundMessage, { key }: Call): Promise<{ nativeId: string }> {
-    const {
-      kind,
-      body: { blocks },
-      sentAt,
-      author,
-      visibleTo,
-    } = message;
-    const body = {
-      kind,
-      text: plainText({ blocks }),
-      ...(sentAt === undefined ? {} : { sent_at: sentAt }),
-      ...(author && { author: { id: author.id, display_name: author.displayName, server: author.server } }),
-      ...(visibleTo && { visible_to: visibleTo }),
-    };
-    const path = `channels/${encodeURIComponent(channelId)}/messages`;
-    const answer = await this.call('POST', path, { body, key });
-    return this.read(answer, (value) => ({ nativeId: id(fields(value, 'the answer').message_id, 'message_id') }));
+  async sendMessage(channelId: string, message: OutboundMessage, call: Call): Promise<{ nativeId: string }> {
+    const body = await this.withFiles(message, call);
+    const path = `channels/${segment(channelId)}/messages`;
+    return this.client.ask({ method: 'POST', path, body, key: call.key }, (value) => ({
+      nativeId: id(fields(value, 'the answer').message_id, 'message_id'),
+    }));
   }
 
-  async resolveChannel(channelId: string): Promise<NativeChannel> {
-    return this.read(await this.call('GET', `channels/${encodeURIComponent(channelId)}`), channel);
+  resolveChannel(channelId: string): Promise<NativeChannel> {
+    return this.client.ask({ method: 'GET', path: `channels/${segment(channelId)}` }, channel);
   }
 
-  async resolveUser(userId: string): Promise<NativeUser> {
-    return this.read(await this.call('GET', `users/${encodeURIComponent(userId)}`), user);
+  resolveUser(userId: string): Promise<NativeUser> {
+    return this.client.ask({ method: 'GET', path: `users/${segment(userId)}` }, user);
   }
 
   private async poll(host: PlatformHost): Promise<void> {
     let failures = 0;
-    let greeted = false;
+    let greetedAt: number | undefined;
     while (!this.stopping.signal.aborted) {
       try {
-        if (!greeted) await this.greet();
-        greeted = true;
-        await host.accept(await this.nextPage(await host.cursor()));
+        if (greetedAt === undefined || performance.now() - greetedAt > GREET_EVERY_MS) {
+          await this.greet();
+          greetedAt = performance.now();
+        }
+        const { ephemeral, ...page } = await this.nextPage(await host.cursor());
+        await host.accept(page);
+        for (const event of ephemeral) host.ephemeral(event);
         failures = 0;
       } catch (error) {
         if (this.stopping.signal.aborted) return;
         failures += 1;
+        greetedAt = undefined; // it may be another version when it is back
         const wait = Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS) * (0.8 + 0.4 * Math.random());
         const reason = error instanceof Error ? error.message : String(error);
         this.logger.warn(
@@ -135,69 +104,99 @@ export class HttpPlatform implements Platform {
   }
 
   private async greet(): Promise<void> {
-    const answer = await this.call('GET', 'capabilities');
-    this.capabilities = this.read(answer, (value) => {
-      const { capabilities, limits = {} } = fields(value, 'the answer');
-      const { max_text_bytes: maxTextBytes } = fields(limits, 'limits');
-      return {
-        ...this.capabilities,
-        privateNotices: fields(capabilities, 'capabilities').private_notices === true,
-        maxTextBytes: Number.isSafeInteger(maxTextBytes) ? Number(maxTextBytes) : DEFAULT_MAX_TEXT_BYTES,
-      };
-    });
+    this.capabilities = await this.client.ask({ method: 'GET', path: 'capabilities' }, (value) =>
+      capabilitiesOf(value, this.workspace),
+    );
+    this.can = ablest(this.abilities, this.capabilities);
+    this.ready = true;
   }
 
-  private async nextPage(cursor: string | undefined): Promise<InboundPage> {
+  private nextPage(cursor: string | undefined): Promise<ReturnType<typeof eventsPage>> {
     const query =
       cursor === undefined
         ? 'cursor=latest'
-        : `cursor=${encodeURIComponent(cursor)}&limit=${String(PAGE)}&wait=${String(POLL_WAIT_S)}`;
-    return this.read(await this.call('GET', `events?${query}`), page);
+        : `cursor=${segment(cursor)}&limit=${String(PAGE)}&wait=${String(POLL_WAIT_S)}`;
+    return this.client.ask({ method: 'GET', path: `events?${query}` }, eventsPage);
   }
 
-  private read<T>(answer: unknown, parse: (value: unknown) => T): T {
-    try {
-      return parse(answer);
-    } catch (error) {
-      if (!(error instanceof MalformedAnswer)) throw error;
-      throw new PlatformError('unavailable', `the chat breaks the contract: ${error.message}`, {
-        certainlyNotDone: false,
-      });
-    }
+  private readonly avatarUrl = (mxc: string): string | undefined => this.host?.avatarUrl(mxc);
+
+  /** Everything that the contract can say; {@link can} is what this chat does of it. */
+  private readonly abilities: Required<Abilities> = {
+    edit: async ({ channelId, nativeId }, to, call) => {
+      const body = await this.withFiles(to, call);
+      await this.client.tell({ method: 'PUT', path: message(channelId, nativeId), body, key: call.key });
+    },
+    delete: async ({ channelId, nativeId }, { key }) => {
+      try {
+        await this.client.tell({ method: 'DELETE', path: message(channelId, nativeId), key });
+      } catch (error) {
+        if (!(error instanceof PlatformError) || error.code !== 'message_gone') throw error;
+      }
+    },
+    react: ({ channelId, nativeId }, { shortcode, unicode }, change, author, { key }) => {
+      const emoji = { shortcode, ...(unicode === undefined ? {} : { unicode }) };
+      const body = { change, emoji, author: authorOf(author, this.avatarUrl) };
+      return this.client.tell({ method: 'POST', path: `${message(channelId, nativeId)}/reactions`, body, key });
+    },
+    showMember: (channelId, member, change, { key }) => {
+      const body = { change, member: authorOf(member, this.avatarUrl) };
+      return this.client.tell({ method: 'POST', path: `channels/${segment(channelId)}/members`, body, key });
+    },
+    setTopic: (channelId, topic, { key }) =>
+      this.client.tell({ method: 'PUT', path: `channels/${segment(channelId)}/topic`, body: { topic }, key }),
+    rename: (channelId, name, { key }) =>
+      this.client.tell({ method: 'PUT', path: `channels/${segment(channelId)}/name`, body: { name }, key }),
+    showTyping: (channelId, author, typing) => {
+      const body = { author: authorOf(author, this.avatarUrl), typing };
+      return this.client.tell({ method: 'POST', path: `channels/${segment(channelId)}/typing`, body });
+    },
+    showRead: ({ channelId, nativeId }, author) => {
+      const body = { author: authorOf(author, this.avatarUrl), message_id: nativeId };
+      return this.client.tell({ method: 'POST', path: `channels/${segment(channelId)}/read`, body });
+    },
+    openFile: (nativeId) => this.openFile(nativeId),
+    history: (channelId, before, limit) => {
+      const from = before === undefined ? '' : `&before=${segment(before)}`;
+      const path = `channels/${segment(channelId)}/messages?limit=${String(limit)}${from}`;
+      return this.client.ask({ method: 'GET', path }, historyPage);
+    },
+    members: (channelId) => this.client.ask({ method: 'GET', path: `channels/${segment(channelId)}/members` }, users),
+    openConversation: ({ name, users: people, remote }, { key }) => {
+      const body = { name, users: people, remote: remote.map((author) => authorOf(author, this.avatarUrl)) };
+      return this.client.ask({ method: 'POST', path: 'conversations', body, key }, channel);
+    },
+  };
+
+  private async openFile(nativeId: string): Promise<RemoteFile> {
+    const { stream, headers } = await this.client.download(`files/${segment(nativeId)}`);
+    return fileOf(stream, headers);
   }
 
-  private async call(method: 'GET' | 'POST', path: string, post?: { body: unknown; key: string }): Promise<unknown> {
-    let status: number;
-    let answer: unknown;
-    try {
-      const response = await request(`${this.base}/${path}`, {
-        method,
-        dispatcher: this.agent,
-        signal: this.stopping.signal,
-        headers: {
-          authorization: `Bearer ${this.token}`,
-          ...(post && { 'content-type': 'application/json', 'idempotency-key': post.key }),
-        },
-        ...(post && { body: JSON.stringify(post.body) }),
-      });
-      status = response.statusCode;
-      answer = await response.body.json();
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new PlatformError('unavailable', `the chat does not answer: ${reason}`, { certainlyNotDone: false });
+  /** The message as the chat takes it, with its files uploaded before it. */
+  private async withFiles(said: OutboundMessage, { key }: Call): Promise<Record<string, unknown>> {
+    const files: (string | undefined)[] = [];
+    for (const [n, { source }] of said.body.attachments.entries()) {
+      files.push('mxc' in source ? await this.upload(source.mxc, `${key}/${String(n)}`) : undefined);
     }
-    if (status === 200 || status === 201) return answer;
-    throw refusal(status, answer);
+    return outgoing(said, files, this.avatarUrl);
+  }
+
+  /** Undefined for a file that is gone or too large: it is named instead. */
+  private async upload(mxc: string, key: string): Promise<string | undefined> {
+    if (this.host === undefined || !this.capabilities.attachments) return undefined;
+    try {
+      const { stream, name } = await this.host.openFile(mxc, this.capabilities.maxFileBytes);
+      const path = `files?name=${segment(name)}`;
+      return await this.client.ask({ method: 'POST', path, file: stream, key }, (value) =>
+        id(fields(value, 'the answer').file_id, 'file_id'),
+      );
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === 'invalid') return undefined;
+      throw error;
+    }
   }
 }
 
-function refusal(status: number, answer: unknown): PlatformError {
-  const { error } = typeof answer === 'object' && answer !== null ? (answer as { error?: unknown }) : {};
-  const { code, message, retry_after_ms: wait } = (error ?? {}) as Record<string, unknown>;
-  const known = status >= 400 && status < 500 && typeof code === 'string' ? CODES[code] : undefined;
-  const reason = typeof message === 'string' ? message.slice(0, 300) : '';
-  return new PlatformError(known ?? 'unavailable', `the chat answered ${String(status)} ${String(code)}: ${reason}`, {
-    certainlyNotDone: status < 500,
-    ...(typeof wait === 'number' && wait >= 0 ? { retryAfterMs: wait } : {}),
-  });
-}
+const message = (channelId: string, nativeId: string): string =>
+  `channels/${segment(channelId)}/messages/${segment(nativeId)}`;

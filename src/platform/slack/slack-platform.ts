@@ -54,6 +54,7 @@ const RESPOND_MS = 10_000;
 export class SlackPlatform implements Platform {
   readonly kind = 'slack';
   readonly workspace: string;
+  readonly ready = true;
   readonly capabilities: CapabilityDocument;
   readonly can: Abilities;
   private readonly logger = new Logger('SlackPlatform');
