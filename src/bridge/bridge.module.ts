@@ -19,6 +19,7 @@ import { Plans } from './plans.js';
 import { Reactions } from './reactions.js';
 import { Redactions } from './redactions.js';
 import { Submissions } from './submissions.js';
+import { TALK } from './talk/providers.js';
 
 @Module({
   imports: [MappingModule, PlatformModule],
@@ -41,6 +42,7 @@ import { Submissions } from './submissions.js';
     Reactions,
     Redactions,
     Submissions,
+    ...TALK,
   ],
   exports: [Bridge, Deliveries, Inbox, MappingModule, MappingsHealth, PlatformModule],
 })

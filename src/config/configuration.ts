@@ -8,6 +8,7 @@ import { SETTINGS, Settings } from './settings.js';
 import {
   type DatabaseLocation,
   type Listen,
+  type NativePerson,
   type PlatformSettings,
   type RetainedTable,
   type Secret,
@@ -15,6 +16,7 @@ import {
   asCount,
   asList,
   asPeers,
+  asPeople,
   asPlatforms,
   asRetention,
   parseDatabaseUrl,
@@ -65,6 +67,8 @@ export class Configuration {
   /** Where Slack's requests come in; undefined: none are expected. */
   readonly slackListen: Listen | undefined;
   readonly botLocalpart!: string;
+  /** Who may share channels from the chat. */
+  readonly bridgeAdmins!: readonly NativePerson[];
   readonly roomVersion!: string;
   readonly signingKeySecret: string | undefined;
   readonly retentionDays!: ReadonlyMap<RetainedTable, number>;
@@ -121,6 +125,7 @@ function complete(settings: Settings, directory: string): Configuration {
     adminToken: settings.ADMIN_TOKEN,
     ...platformsOf(settings, directory),
     botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
+    bridgeAdmins: asPeople(settings.BRIDGE_ADMINS) ?? [],
     roomVersion: settings.ROOM_VERSION ?? DEFAULT_ROOM_VERSION,
     signingKeySecret: settings.SIGNING_KEY_SECRET,
     retentionDays: asRetention(settings.RETENTION ?? {}) ?? new Map(),

@@ -7,6 +7,7 @@ import {
   asCount,
   asList,
   asPeers,
+  asPeople,
   asPlatforms,
   asRetention,
   parseDatabaseUrl,
@@ -208,6 +209,16 @@ export class Settings {
     must: 'a name of lower-case letters, digits and . _ = / + -',
   })
   BOT_LOCALPART?: string;
+
+  @Setting(
+    'People who may share channels from the chat (`/causeway map`, `unmap`, `pause`, `resume`): a list of `PLATFORM/WORKSPACE/USER`, with the id that the chat gives the person.',
+    {
+      default: 'nobody',
+      accepts: (value) => asPeople(value) !== undefined,
+      must: 'a list of PLATFORM/WORKSPACE/USER, such as slack/acme/U024BE7LH',
+    },
+  )
+  BRIDGE_ADMINS?: unknown;
 
   @Setting('Room version of new rooms.', {
     default: ROOM_VERSIONS[0] ?? '',

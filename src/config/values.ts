@@ -33,10 +33,24 @@ export interface SlackPlatformSettings<S> {
   apiUrl: URL | undefined;
 }
 
+/** A person of this company, by the id that the chat gives them. */
+export interface NativePerson {
+  platform: string;
+  workspace: string;
+  userId: string;
+}
+
 export type PlatformSettings<S = string> = HttpPlatformSettings<S> | SlackPlatformSettings<S>;
 
 /** Tables of which old rows are deleted, and after how many days when nothing else is configured. */
-const RETENTION_DAYS = { inbox: 30, delivery: 30, transaction_in: 7, lpdu_out: 30, audit_log: 365 } as const;
+const RETENTION_DAYS = {
+  inbox: 30,
+  delivery: 30,
+  personal_notice: 30,
+  transaction_in: 7,
+  lpdu_out: 30,
+  audit_log: 365,
+} as const;
 export type RetainedTable = keyof typeof RETENTION_DAYS;
 export const DEFAULT_RETENTION = JSON.stringify(RETENTION_DAYS);
 
@@ -71,6 +85,15 @@ export function asList(value: unknown): string[] | undefined {
   return list.every((each): each is string => typeof each === 'string')
     ? list.filter((each) => each !== '')
     : undefined;
+}
+
+/** Of `PLATFORM/WORKSPACE/USER` each. */
+export function asPeople(value: unknown): NativePerson[] | undefined {
+  const people = asList(value)?.map((text): NativePerson | undefined => {
+    const [, platform, workspace, userId] = /^([^/]+)\/([^/]+)\/(.+)$/.exec(text) ?? [];
+    return platform && workspace && userId ? { platform, workspace, userId } : undefined;
+  });
+  return people?.every((person) => person !== undefined) ? people : undefined;
 }
 
 export function asPeers(value: unknown): ReadonlyMap<string, URL> | undefined {

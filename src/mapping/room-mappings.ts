@@ -8,6 +8,7 @@ import {
   CarriedEventEntity,
   DeliveryEntity,
   InboxEntity,
+  type MappingKind,
   type MappingState,
   MessageMappingEntity,
   type PauseOn,
@@ -52,11 +53,12 @@ export class RoomMappings {
     private readonly clock: Clock,
   ) {}
 
-  /** What is said in the room from now on is carried; its history is not. Throws MappingConflict. */
+  /** What is said in the room from now on (or behind `after`) is carried; its history is not. Throws MappingConflict. */
   async create(
     channel: ChannelName & { channelName: string },
     roomId: RoomId,
     lists: AdmissionLists = { allow: [], deny: [] },
+    { kind = 'channel', after }: { kind?: MappingKind; after?: number } = {},
   ): Promise<RoomMappingEntity> {
     return this.database.transaction(async (manager) => {
       const room = await manager.findOneBy(RoomEntity, { roomId });
@@ -76,13 +78,16 @@ export class RoomMappings {
         state: 'active',
         reason: null,
         pauseOn: 'forgery',
+        kind,
+        membershipMode: 'first_word',
         allow: JSON.stringify(lists.allow),
         deny: JSON.stringify(lists.deny),
-        carriedPosition: room.headPosition,
+        carriedPosition: after ?? room.headPosition,
         createdAt: this.clock.now(),
       };
       await manager.insert(RoomMappingEntity, mapping);
       this.wakeups.wake('policy', mapping.id);
+      this.wakeups.wake('delivery', mapping.id);
       return mapping;
     });
   }
@@ -107,6 +112,11 @@ export class RoomMappings {
 
   ofRoom(roomId: RoomId): Promise<RoomMappingEntity[]> {
     return this.database.read.findBy(RoomMappingEntity, { roomId });
+  }
+
+  /** Conversations of few people in a chat. */
+  conversations(platform: string, workspace: string): Promise<RoomMappingEntity[]> {
+    return this.database.read.findBy(RoomMappingEntity, { platform, workspace, kind: Not('channel') });
   }
 
   /** What waited is carried on at once when the mapping becomes active. */

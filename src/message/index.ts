@@ -1,4 +1,5 @@
 export * from './addresses.js';
+export { cleanLine } from './clean-text.js';
 export * from './emoji.js';
 export * from './matrix/from-matrix.js';
 export * from './matrix/mentions.js';

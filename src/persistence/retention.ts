@@ -26,6 +26,7 @@ const SWEEPS: Record<RetainedTable, Sweep> = {
     settled: `state IN ('carried', 'ignored', 'refused', 'discarded')`,
   },
   delivery: { key: 'id', age: 'created_at', settled: `state IN ('done', 'discarded')` },
+  personal_notice: { key: 'id', age: 'created_at', settled: `state <> 'intent'` },
   transaction_in: { key: 'origin, endpoint, txn_id, body_hash', age: 'received_at' },
   lpdu_out: { key: 'lpdu_hash', age: 'created_at', settled: `state = 'refused'` },
   audit_log: { key: 'id', age: 'at' },

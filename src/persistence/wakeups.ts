@@ -13,6 +13,8 @@ interface Topics {
   inbox: string;
   /** deliveries wait for the mapping */
   delivery: string;
+  /** somebody is to be told something: "platform/workspace/person" */
+  person: string;
   /** leases were given back by a process */
   lease: string;
   /** our signing keys have changed: the new key id */
@@ -27,6 +29,7 @@ const TOPICS: ReadonlySet<string> = new Set<Topic>([
   'destination',
   'inbox',
   'delivery',
+  'person',
   'lease',
   'keys',
   'policy',

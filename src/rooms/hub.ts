@@ -33,6 +33,8 @@ export type JoinRule = 'public' | 'invite' | 'knock';
 
 export interface NewRoom {
   creator: UserId;
+  /** Of the creator. */
+  displayName?: string;
   version: string;
   joinRule: JoinRule;
   name?: string;
@@ -70,7 +72,7 @@ export class Hub {
     private readonly clock: Clock,
   ) {}
 
-  async createRoom({ creator, version, joinRule, name }: NewRoom): Promise<RoomId> {
+  async createRoom({ creator, displayName, version, joinRule, name }: NewRoom): Promise<RoomId> {
     const roomId = parseRoomId(`!${randomBytes(12).toString('base64url')}:${this.identity.serverName}`);
     if (roomId === undefined) throw new Error('the server name is too long for a room id');
     const state = (type: string, stateKey: string, content: JsonObject): AppendJob =>
@@ -87,7 +89,10 @@ export class Hub {
     };
     await this.log.create(room, [
       state('m.room.create', '', { room_version: version }),
-      state('m.room.member', creator, { membership: 'join' }),
+      state('m.room.member', creator, {
+        membership: 'join',
+        ...(displayName === undefined ? {} : { displayname: displayName }),
+      }),
       state('m.room.power_levels', '', {
         users: { [creator]: 100 },
         users_default: 0,

@@ -7,11 +7,13 @@ import { HubEvents } from './hub-events.js';
 import { HubHistory } from './hub-history.js';
 import { Hub } from './hub.js';
 import { Incidents } from './incidents.js';
+import { Invites } from './invites.js';
 import { Joins } from './joins.js';
 import { Lpdus } from './lpdus.js';
 import { MissedState } from './missed-state.js';
 import { Participant } from './participant.js';
 import { PduVerifier } from './pdu-verifier.js';
+import { Profiles } from './profiles.js';
 import { RoomAliases } from './room-aliases.js';
 import { RoomLog } from './room-log.js';
 import { RoomReader } from './room-reader.js';
@@ -28,11 +30,13 @@ const PROVIDERS = [
   HubEvents,
   HubHistory,
   Incidents,
+  Invites,
   Joins,
   Lpdus,
   MissedState,
   Participant,
   PduVerifier,
+  Profiles,
   RoomAliases,
   RoomLog,
   RoomReader,

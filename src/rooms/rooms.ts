@@ -1,9 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Configuration } from '../config/index.js';
-import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
-import { InviteEntity, type LpduOutEntity, RoomEntity } from '../persistence/entities/index.js';
+import { type InviteEntity, type LpduOutEntity, RoomEntity } from '../persistence/entities/index.js';
 import {
   type EventId,
   type JsonValue,
@@ -22,6 +21,7 @@ import { Admission } from './admission.js';
 import { Hub, type JoinRule } from './hub.js';
 import type { NewEvent } from './new-event.js';
 import { BadHubAnswer } from './bad-hub-answer.js';
+import { Invites } from './invites.js';
 import { Joins } from './joins.js';
 import { EventTooLarge, Lpdus } from './lpdus.js';
 import { RemoteRefusal, RemoteServers } from './remote-servers.js';
@@ -67,7 +67,7 @@ export class Rooms implements OnModuleInit {
     private readonly lpdus: Lpdus,
     private readonly remote: RemoteServers,
     private readonly admission: Admission,
-    private readonly clock: Clock,
+    private readonly held: Invites,
   ) {
     const bot = parseUserId(`@${configuration.botLocalpart}:${configuration.serverName}`);
     if (bot === undefined) throw new Error('BOT_LOCALPART and SERVER_NAME make no user id');
@@ -81,9 +81,21 @@ export class Rooms implements OnModuleInit {
   }
 
   /** Makes a room of which we are the hub; rejects with RemoteRefusal or RemoteUnavailable when an invite fails. */
-  async create(options: { creator?: UserId; name?: string; joinRule?: JoinRule; version?: string }): Promise<RoomId> {
-    const { creator = this.bot, name, joinRule = 'invite', version = this.defaultVersion } = options;
-    return this.hub.createRoom({ creator, version, joinRule, ...(name === undefined ? {} : { name }) });
+  async create(options: {
+    creator?: UserId;
+    displayName?: string;
+    name?: string;
+    joinRule?: JoinRule;
+    version?: string;
+  }): Promise<RoomId> {
+    const { creator = this.bot, displayName, name, joinRule = 'invite', version = this.defaultVersion } = options;
+    return this.hub.createRoom({
+      creator,
+      version,
+      joinRule,
+      ...(name === undefined ? {} : { name }),
+      ...(displayName === undefined ? {} : { displayName }),
+    });
   }
 
   /**
@@ -118,7 +130,7 @@ export class Rooms implements OnModuleInit {
   }
 
   /**
-   * Makes one of our users a member of a room in which our bot is. Resolves when that is appended, or queued before anything
+   * Makes one of our users a member of a room in which one of us is. Resolves when that is appended, or queued before anything
    * that is sent later; rejects with RoomRefusal when the room does not allow it.
    */
   async ensureJoined(roomId: RoomId, userId: UserId, displayName: string): Promise<void> {
@@ -127,18 +139,23 @@ export class Rooms implements OnModuleInit {
     if (membership === 'join') return;
     if (room.role === 'participant' && (await this.lpdus.hasPendingMembership(roomId, userId))) return;
     if (membership !== 'invite' && !(await this.isPublic(roomId))) {
-      await this.change(memberEvent(roomId, this.bot, userId, 'invite'));
+      await this.change(memberEvent(roomId, await this.inviter(roomId), userId, 'invite'));
     }
     await this.change(memberEvent(roomId, userId, userId, 'join', { displayName }));
   }
 
   /** Rejects with RoomRefusal, RemoteRefusal (the invited server says no) or RemoteUnavailable. */
-  async invite(roomId: RoomId, userId: UserId, sender: UserId = this.bot): Promise<void> {
+  async invite(
+    roomId: RoomId,
+    userId: UserId,
+    sender: UserId = this.bot,
+    options: { isDirect?: boolean } = {},
+  ): Promise<void> {
     const room = await this.room(roomId);
     if (!(await this.admits(roomId, userId))) {
       throw new RoomRefusal({ rule: 'admission', reason: `${serverOfUser(userId)} may not take part in this room` });
     }
-    const event = memberEvent(roomId, sender, userId, 'invite');
+    const event = memberEvent(roomId, sender, userId, 'invite', options);
     if (room.role === 'hub') {
       const sent = toSent(await this.hub.invite(room, event));
       if (sent.kind === 'refused') throw new RoomRefusal(sent.refusal);
@@ -166,22 +183,35 @@ export class Rooms implements OnModuleInit {
     return this.admission.admits(roomId, serverOfUser(userId));
   }
 
+  /** Whether the operator lets a server take part in anything, or in this room. */
+  async allows(server: ServerName, roomId?: RoomId): Promise<boolean> {
+    return roomId === undefined ? this.admission.allows(server) : this.admission.admits(roomId, server);
+  }
+
   /**
-   * Joins one of our users: by the handshake with the hub when none of us is in the room (LM-04 §Joins).
+   * Joins one of our users: by the handshake with the hub when none of us is in the room (LM-04 §Joins). `keepsInvite`: the caller
+   * forgets the invite when it has done what it wants.
    * Rejects with RoomRefusal, RemoteRefusal, RemoteUnavailable or BadHubAnswer.
    */
-  async join(roomId: RoomId, userId: UserId = this.bot, displayName?: string, via?: ServerName): Promise<void> {
+  async join(
+    roomId: RoomId,
+    userId: UserId = this.bot,
+    displayName?: string,
+    via?: ServerName,
+    { keepsInvite = false }: { keepsInvite?: boolean } = {},
+  ): Promise<void> {
     if (serverOfUser(userId) !== this.serverName) throw new RoomRefusal(notOurs(userId));
     const room = await this.reader.room(roomId);
     const event = memberEvent(roomId, userId, userId, 'join', { displayName });
     if (room !== null && room.standing === 'joined') {
       await this.change(event);
+      if (!keepsInvite) await this.held.forget(roomId, userId); // it may have come before the first of us was in the room
       return;
     }
-    const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
+    const invite = await this.held.find(roomId, userId);
     const hub = via ?? invite?.hubServer ?? serverOfRoom(roomId);
     await this.joins.join(roomId, hub, event);
-    await this.forgetInvite(roomId, userId);
+    if (!keepsInvite) await this.held.forget(roomId, userId);
   }
 
   /** Leaves a room, rejects an invite, or takes a knock back (LM-04 §Rejecting Invites and Leaves). */
@@ -190,12 +220,13 @@ export class Rooms implements OnModuleInit {
     const event = memberEvent(roomId, userId, userId, 'leave');
     if (room !== null && room.standing === 'joined') {
       await this.change(event);
+      await this.held.forget(roomId, userId); // it may have come before the first of us was in the room
       return;
     }
-    const invite = await this.database.read.findOneBy(InviteEntity, { roomId, userId });
+    const invite = await this.held.find(roomId, userId);
     if (invite === null) throw new UnknownRoom(roomId);
     await this.leaveFromOutside(invite.hubServer, event);
-    await this.forgetInvite(roomId, userId);
+    await this.held.forget(roomId, userId);
   }
 
   /** Asks for an invite (LM-04 §Knocks). `via`: the hub; by default the server that the room id names. */
@@ -213,8 +244,8 @@ export class Rooms implements OnModuleInit {
     const hub = via ?? room?.hubServer ?? serverOfRoom(roomId);
     const { value } = await this.handshake('knock', hub, event);
     const stripped = isJsonObject(value) && Array.isArray(value.stripped_state) ? value.stripped_state : [];
-    const row = { roomId, userId, membership: 'knock', hubServer: hub, sender: userId } as const;
-    await this.keepInvite({ ...row, strippedState: strippedText(stripped) ?? '[]' });
+    const row = { roomId, userId, membership: 'knock', hubServer: hub, sender: userId, isDirect: false } as const;
+    await this.held.keep({ ...row, strippedState: strippedText(stripped) ?? '[]' });
   }
 
   /** Removes a user from the room, or takes an invite or a ban back. Rejects with RoomRefusal. */
@@ -229,23 +260,7 @@ export class Rooms implements OnModuleInit {
 
   /** Invites of our users to rooms that we are not in, and their knocks that wait for an answer. */
   invites(): Promise<InviteEntity[]> {
-    return this.database.read.find(InviteEntity, { order: { receivedAt: 'ASC' } });
-  }
-
-  /** The same for one room. */
-  invitesTo(roomId: RoomId): Promise<InviteEntity[]> {
-    return this.database.read.findBy(InviteEntity, { roomId });
-  }
-
-  /** Keeps an invite that another server made (its event is verified by the caller), or a knock of ours. */
-  async keepInvite(invite: Omit<InviteEntity, 'receivedAt'>): Promise<void> {
-    const row = { ...invite, receivedAt: this.clock.now() };
-    await this.database.transaction((manager) => manager.upsert(InviteEntity, row, ['roomId', 'userId']));
-  }
-
-  /** An invite or a knock is settled: accepted, rejected, or taken back. */
-  async forgetInvite(roomId: RoomId, userId: UserId): Promise<void> {
-    await this.database.transaction((manager) => manager.delete(InviteEntity, { roomId, userId }));
+    return this.held.all();
   }
 
   /** Called in the transaction in which a hub's refusal of an LPDU of ours is recorded. */
@@ -302,6 +317,13 @@ export class Rooms implements OnModuleInit {
     return sent;
   }
 
+  /** The bot where it is a member; in rooms that people entered by themselves, one of them. */
+  private async inviter(roomId: RoomId): Promise<UserId> {
+    if ((await this.reader.membership(roomId, this.bot)) === 'join') return this.bot;
+    const [first] = await this.reader.joinedUsers(roomId, this.serverName);
+    return first ?? this.bot;
+  }
+
   private async isPublic(roomId: RoomId): Promise<boolean> {
     const rule = await this.reader.stateEvent(roomId, 'm.room.join_rules', '');
     return rule?.pdu.content.join_rule === 'public';
@@ -348,12 +370,17 @@ function memberEvent(
   sender: UserId,
   target: UserId,
   membership: 'invite' | 'join' | 'leave' | 'knock' | 'ban',
-  { displayName, reason }: { displayName?: string | undefined; reason?: string | undefined } = {},
+  {
+    displayName,
+    reason,
+    isDirect = false,
+  }: { displayName?: string | undefined; reason?: string | undefined; isDirect?: boolean | undefined } = {},
 ): NewEvent {
   const content = {
     membership,
     ...(displayName === undefined ? {} : { displayname: displayName }),
     ...(reason === undefined ? {} : { reason }),
+    ...(isDirect ? { is_direct: true } : {}),
   };
   return { roomId, sender, type: 'm.room.member', stateKey: target, content };
 }

@@ -7,6 +7,7 @@ import {
   createVerifyKey,
   verifyEvent,
 } from '../../src/protocol/index.js';
+import { Invites } from '../../src/rooms/invites.js';
 import { ServerIdentity } from '../../src/rooms/server-identity.js';
 import { type TestGateway, startGateway, startNeighbours, until } from '../support/gateway.js';
 import { type Peer, type PeerAnswer, idOf, peerUrl, startPeer } from '../support/peer.js';
@@ -130,7 +131,7 @@ describe('a template', () => {
     room.version = OTHERS;
     await expect(acme.rooms.leave(room.roomId)).rejects.toThrow(/version/);
     expect(room.membership(acme.rooms.bot)).toBe('knock');
-    expect(await acme.rooms.invitesTo(room.roomId)).toHaveLength(1);
+    expect(await acme.app.get(Invites).ofRoom(room.roomId)).toHaveLength(1);
   });
 });
 
@@ -310,7 +311,7 @@ describe('an invite', () => {
     const verifyKey = createVerifyKey(signingKey.publicKey);
     if (answer === undefined || verifyKey === undefined) throw new Error('there is no answer');
     expect(verifyEvent(answer.pdu, serverName, new Map([[signingKey.keyId, verifyKey]]))).toBe(true);
-    expect(await acme.rooms.invitesTo(room.roomId)).toMatchObject([
+    expect(await acme.app.get(Invites).ofRoom(room.roomId)).toMatchObject([
       { hubServer: 'peer.example', membership: 'invite' },
     ]);
     await acme.rooms.join(room.roomId); // at the server that sent the invite, not at the one that the stripped state names

@@ -12,8 +12,9 @@ import {
   serverOfUser,
   signEvent,
 } from '../../protocol/index.js';
+import { Invites } from '../../rooms/invites.js';
 import { PduVerifier } from '../../rooms/pdu-verifier.js';
-import { Rooms, strippedText } from '../../rooms/rooms.js';
+import { strippedText } from '../../rooms/rooms.js';
 import { ServerIdentity } from '../../rooms/server-identity.js';
 
 /** Invites of our users by other servers (LM-04 §POST invite). */
@@ -22,7 +23,7 @@ export class Invitations {
   constructor(
     private readonly identity: ServerIdentity,
     private readonly verifier: PduVerifier,
-    private readonly rooms: Rooms,
+    private readonly invites: Invites,
   ) {}
 
   /** Keeps the invite and signs it. Throws M_FORBIDDEN or M_BAD_JSON. */
@@ -33,20 +34,21 @@ export class Invitations {
     const invited = await this.check(origin, pdu);
     const stripped = strippedText(strippedState);
     if (stripped === undefined) throw new MatrixError('M_BAD_JSON', 400, 'invite_room_state is too large');
-    await this.rooms.keepInvite({
+    await this.invites.keep({
       roomId: pdu.room_id,
       userId: invited,
       membership: 'invite',
       hubServer: origin,
       sender: pdu.sender,
       strippedState: stripped,
+      isDirect: pdu.content.is_direct === true,
     });
     return signEvent(pdu, this.identity.serverName, this.identity.signingKey);
   }
 
   /** Whether a user of ours has an invite of this server to a room, or a knock at it. */
   async concerns(origin: ServerName, roomId: RoomId): Promise<boolean> {
-    return (await this.rooms.invitesTo(roomId)).some(({ hubServer }) => hubServer === origin);
+    return (await this.invites.ofRoom(roomId)).some(({ hubServer }) => hubServer === origin);
   }
 
   /**
@@ -66,8 +68,8 @@ export class Invitations {
 
   private async takeBack(origin: ServerName, pdu: Pdu): Promise<void> {
     const userId = await this.check(origin, pdu);
-    const held = (await this.rooms.invitesTo(pdu.room_id)).find((invite) => invite.userId === userId);
-    if (held?.hubServer === origin) await this.rooms.forgetInvite(pdu.room_id, userId);
+    const held = await this.invites.find(pdu.room_id, userId);
+    if (held?.hubServer === origin) await this.invites.withdraw(held);
   }
 
   /** The user of ours whose membership an event of another server's room changes. */

@@ -8,6 +8,12 @@ export type MappingState = 'active' | 'paused' | 'broken';
 /** Which incidents in its room pause a mapping: those that forge or alter what was said, all, or none. */
 export type PauseOn = 'none' | 'forgery' | 'any';
 
+/** What the native side is: a channel, or a conversation between two people, or few. */
+export type MappingKind = 'channel' | 'direct' | 'group';
+
+/** When people of the channel become members of its room: when they first say something there, or all who are in the channel. */
+export type MembershipMode = 'first_word' | 'mirror';
+
 @Entity('room_mapping')
 @Index('room_mapping_channel', ['platform', 'workspace', 'channelId'], { unique: true })
 @Index('room_mapping_room', ['roomId'])
@@ -38,6 +44,12 @@ export class RoomMappingEntity {
 
   @Column({ ...word, default: 'forgery' })
   pauseOn!: PauseOn;
+
+  @Column({ ...word, default: 'channel' })
+  kind!: MappingKind;
+
+  @Column({ ...word, default: 'first_word' })
+  membershipMode!: MembershipMode;
 
   /** JSON lists of server globs: who may take part in the room (an empty `allow`: everybody), and who may not. */
   @Column({ type: 'text', default: '[]' })
@@ -271,6 +283,54 @@ export class DeliveryEntity {
 
   @Column({ ...identifier, nullable: true })
   nativeId!: string | null;
+
+  @Column(bigint)
+  createdAt!: number;
+}
+
+/** `dead`: this person cannot be reached. */
+export type PersonalNoticeState = 'intent' | 'done' | 'dead';
+
+/** What the gateway tells one person alone: an answer to a command, an invite. Its id is the idempotency key of the call. */
+@Entity('personal_notice')
+@Index('personal_notice_subject', ['platform', 'workspace', 'subject'], { unique: true })
+@Index('personal_notice_queue', ['state', 'platform', 'workspace', 'nativeUserId', 'createdAt'])
+export class PersonalNoticeEntity {
+  @PrimaryColumn({ type: 'varchar', length: 36 })
+  id!: string;
+
+  @Column(word)
+  platform!: string;
+
+  @Column(identifier)
+  workspace!: string;
+
+  @Column(identifier)
+  nativeUserId!: string;
+
+  /** Where it is told; null: in a conversation of the gateway with this person. */
+  @Column({ ...identifier, nullable: true })
+  channelId!: string | null;
+
+  /** What it is about: of that it is told once. */
+  @Column(identifier)
+  subject!: string;
+
+  /** JSON of the platform port's OutboundMessage. */
+  @Column({ type: 'text' })
+  payload!: string;
+
+  @Column(word)
+  state!: PersonalNoticeState;
+
+  @Column({ type: 'integer' })
+  attempts!: number;
+
+  @Column(bigint)
+  nextAttemptAt!: number;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
 
   @Column(bigint)
   createdAt!: number;

@@ -121,6 +121,10 @@ export class InviteEntity {
   @Column({ type: 'text' })
   strippedState!: string;
 
+  /** Of an invite: its sender means to talk with this user alone, or with few. */
+  @Column({ type: 'boolean', default: false })
+  isDirect!: boolean;
+
   @Column(bigint)
   receivedAt!: number;
 }

@@ -8,6 +8,7 @@ import { SeveralGateways1796030000000 } from './1796030000000-several-gateways.j
 import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 import { Secrets1797030000000 } from './1797030000000-secrets.js';
 import { CarriedEvents1797035000000 } from './1797035000000-carried-events.js';
+import { Conversations1797050000000 } from './1797050000000-conversations.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -20,4 +21,5 @@ export const MIGRATIONS = [
   DeadLetters1796030100000,
   Secrets1797030000000,
   CarriedEvents1797035000000,
+  Conversations1797050000000,
 ];

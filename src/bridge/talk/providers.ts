@@ -1,0 +1,23 @@
+import type { Provider } from '@nestjs/common';
+import { Commands } from './commands.js';
+import { ConversationCommands } from './conversation-commands.js';
+import { Conversations } from './conversations.js';
+import { InviteList } from './invite-list.js';
+import { OutsideCommands } from './outside-commands.js';
+import { OwnerCommands } from './owner-commands.js';
+import { PersonalNotices } from './personal-notices.js';
+import { RoomCommands } from './room-commands.js';
+import { RoomNames } from './room-names.js';
+
+/** What people can ask the gateway for, and what it tells one of them alone. */
+export const TALK: Provider[] = [
+  Commands,
+  ConversationCommands,
+  Conversations,
+  InviteList,
+  OutsideCommands,
+  OwnerCommands,
+  PersonalNotices,
+  RoomCommands,
+  RoomNames,
+];
