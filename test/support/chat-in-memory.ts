@@ -38,6 +38,7 @@ interface Shown {
 /** A chat at the port itself, with every ability that conversations need; each may be taken away. */
 export class ChatInMemory implements Platform {
   readonly kind = 'memory';
+  readonly ready = true;
   readonly can: Abilities;
   readonly capabilities: CapabilityDocument;
   readonly channels = new Map<string, NativeChannel & { people: string[]; remote: RemoteAuthor[]; shown: Shown[] }>();

@@ -16,6 +16,8 @@ import { RoomCommands } from './room-commands.js';
 
 /** How soon to look again whether the hub has confirmed something. */
 const ECHO_MS = 300;
+/** How soon to look again whether the chat has said what it can. */
+const UNREADY_RETRY_MS = 500;
 /** After that whoever asked is told that it has not. */
 const ECHO_PATIENCE_MS = 30_000;
 
@@ -53,6 +55,7 @@ export class Commands implements OnModuleInit {
       await this.submissions.ignore(arrival, 'nobody is answered');
       return undefined;
     }
+    if (!platform.ready) return UNREADY_RETRY_MS;
     const { platform: kind, workspace } = row;
     const asked: Asked = {
       key: subjectOf('answer', event.nativeEventId),

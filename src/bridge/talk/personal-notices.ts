@@ -17,6 +17,8 @@ import { RoomReader } from '../../rooms/room-reader.js';
 import { notice } from '../fallbacks.js';
 
 const RETRY = { firstMs: 500, longestMs: 300_000 };
+/** How soon to look again whether the chat has said what it can. */
+const UNREADY_RETRY_MS = 500;
 const FAILED_RETRY_MS = 5_000;
 /** A wake-up may be lost; this is how long it can matter. */
 const POLL_MS = 5_000;
@@ -155,6 +157,7 @@ export class PersonalNotices implements OnApplicationBootstrap, BeforeApplicatio
       await note({ state: 'dead', reason: 'the chat is not configured any more' });
       return undefined;
     }
+    if (!platform.ready) return UNREADY_RETRY_MS;
     try {
       const reached = await this.say(platform, row);
       await note(reached ? { state: 'done', reason: null } : { state: 'dead', reason: 'the chat has no way to them' });
