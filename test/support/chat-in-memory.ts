@@ -171,27 +171,27 @@ export class ChatInMemory implements Platform {
   }
 }
 
-/** A gateway in this process whose only chat is the given one. */
+/** A gateway in this process whose only chat is the given one. `peers`: where servers are; it is added, and others may be later. */
 export async function startWithChat(
   name: string,
   chat: ChatInMemory,
-  peers: Record<string, string>,
+  peers: Map<string, URL>,
   {
     env = {},
     directory = mkdtempSync(join(tmpdir(), 'causeway-talk-')),
   }: { env?: Record<string, string>; directory?: string } = {},
 ): Promise<TestGateway> {
-  const configuration = loadConfiguration(
+  const read = loadConfiguration(
     {
       CAUSEWAY_SERVER_NAME: name,
       CAUSEWAY_ADMIN_TOKEN: 'a-token-for-the-tests',
       CAUSEWAY_FEDERATION_LISTEN: '127.0.0.1:0',
       CAUSEWAY_ADMIN_LISTEN: '127.0.0.1:0',
-      CAUSEWAY_FEDERATION_PEERS: JSON.stringify(peers),
       ...env,
     },
     directory,
   );
+  const configuration = Object.assign(read, { peers });
   const platforms = {
     all: [chat],
     find: (kind: string, workspace: string) => (kind === chat.kind && workspace === chat.workspace ? chat : undefined),
@@ -202,12 +202,14 @@ export async function startWithChat(
     .setLogger({ log: () => undefined, warn: () => undefined, error: console.error })
     .compile();
   const app = await module.init();
+  const url = `http://127.0.0.1:${String(app.get(FederationServer, { strict: false }).port)}`;
+  peers.set(name, new URL(url));
   return {
     app,
     rooms: app.get(Rooms, { strict: false }),
     reader: app.get(RoomReader, { strict: false }),
     database: app.get(Database, { strict: false }),
-    url: `http://127.0.0.1:${String(app.get(FederationServer, { strict: false }).port)}`,
+    url,
     directory,
     close: async ({ keepData = false } = {}) => {
       await app.close();

@@ -24,7 +24,7 @@ export interface Asked {
   lease: Lease;
 }
 
-/** What they are told; `settle` is written with it. */
+/** What they are told (nothing: an empty text); `settle` is written with it. */
 export interface Answer extends PersonalText {
   settle?(manager: EntityManager): Promise<void>;
 }

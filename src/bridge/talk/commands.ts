@@ -44,11 +44,26 @@ export class Commands implements OnModuleInit {
 
   onModuleInit(): void {
     const handling = { lane: 'person', needsMapping: false } as const;
-    this.handlers.register('command', { ...handling, carry: (arrival) => this.carry(arrival, arrival.event.text) });
-    this.handlers.register('action', { ...handling, carry: (arrival) => this.carry(arrival, arrival.event.action) });
+    this.handlers.register('command', {
+      ...handling,
+      carry: (arrival) => this.carry(arrival, (asked) => this.obey(asked, arrival.event.text)),
+    });
+    this.handlers.register('action', {
+      ...handling,
+      carry: (arrival) => this.carry(arrival, (asked) => this.obey(asked, arrival.event.action)),
+    });
+    this.handlers.register('conversation', {
+      lane: 'channel', // what is said in it next waits for its room
+      needsMapping: false,
+      carry: (arrival) =>
+        this.carry(arrival, (asked) => this.conversation.inChannel(asked, arrival.event.participants)),
+    });
   }
 
-  private async carry(arrival: Arrival<'command'> | Arrival<'action'>, text: string): Promise<number | undefined> {
+  private async carry(
+    arrival: Arrival<'command'> | Arrival<'action'> | Arrival<'conversation'>,
+    work: (asked: Asked) => Promise<Answer>,
+  ): Promise<number | undefined> {
     const { event, row, lease } = arrival;
     const platform = this.platforms.find(row.platform, row.workspace);
     if (platform === undefined || event.actor.bot === true) {
@@ -66,23 +81,21 @@ export class Commands implements OnModuleInit {
       mapping: await this.mappings.ofChannel({ platform: kind, workspace, channelId: event.channel.id }),
       lease,
     };
-    const answer = await this.answer(asked, text, this.clock.now() - row.receivedAt);
+    const answer = await this.answer(() => work(asked), this.clock.now() - row.receivedAt);
     if (answer === undefined) return ECHO_MS;
     const told = { platform: kind, workspace, nativeUserId: event.actor.id, channelId: event.channel.id };
     await lease.transaction(async (manager) => {
       await this.inbox.settle(manager, row, { state: 'carried' });
       await answer.settle?.(manager);
-      await this.notices.tell(manager, { ...told, subject: asked.key }, answer);
+      if (answer.text !== '') await this.notices.tell(manager, { ...told, subject: asked.key }, answer);
     });
     return undefined;
   }
 
   /** Undefined: it has to wait for the hub. */
-  private async answer(asked: Asked, text: string, waitedMs: number): Promise<Answer | undefined> {
-    const parsed = parseCommand(text);
-    if (!parsed.ok) return { text: parsed.problem };
+  private async answer(work: () => Promise<Answer>, waitedMs: number): Promise<Answer | undefined> {
     try {
-      return await this.carryOut(asked, parsed.command);
+      return await work();
     } catch (error) {
       if (error instanceof NotYet) {
         return waitedMs < ECHO_PATIENCE_MS
@@ -93,6 +106,11 @@ export class Commands implements OnModuleInit {
       if (why === undefined) throw error;
       return { text: why };
     }
+  }
+
+  private obey(asked: Asked, text: string): Promise<Answer> {
+    const parsed = parseCommand(text);
+    return parsed.ok ? this.carryOut(asked, parsed.command) : Promise.resolve({ text: parsed.problem });
   }
 
   private carryOut(asked: Asked, command: Command): Promise<Answer> {

@@ -45,7 +45,7 @@ export class Conversations {
     const key = subjectOf('room', platform.kind, platform.workspace, roomId);
     const channel = await platform.can.openConversation({ name, users: [person.id], remote }, { key, repeated: true });
     const member = await this.reader.stateEvent(roomId, 'm.room.member', user);
-    const place = member === undefined ? { kind } : { kind, after: member.position };
+    const place = member?.pdu.content.membership === 'join' ? { kind, after: member.position } : { kind };
     const mapping = await lease.transaction(() => this.map(platform, channel, roomId, place));
     return { mapping, already: false };
   }

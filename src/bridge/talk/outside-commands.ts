@@ -17,7 +17,7 @@ import { RoomReader } from '../../rooms/room-reader.js';
 import { Rooms } from '../../rooms/rooms.js';
 import { type Answer, type Asked, CannotDo, NotYet } from './asked.js';
 import { Conversations, conversationName } from './conversations.js';
-import { InviteList, type OpenInvite } from './invite-list.js';
+import { InviteList, type OpenInvite, inviteNumber } from './invite-list.js';
 import { RoomNames } from './room-names.js';
 
 const MAX_LISTED = 20;
@@ -81,7 +81,7 @@ export class OutsideCommands {
   async accept(asked: Asked, number: number | undefined): Promise<Answer> {
     const invite = await this.pick(asked.user, number);
     const { roomId, isDirect, sender, hub } = invite;
-    await this.enter(asked, roomId, hub);
+    await this.begin(asked, roomId, hub);
     const answer = await this.shown(asked, roomId, { isDirect, others: isDirect ? [sender] : [] });
     // Not before it is shown: what is repeated after a crash finds the invite again.
     return {
@@ -92,6 +92,9 @@ export class OutsideCommands {
 
   async decline({ user }: Asked, number: number | undefined): Promise<Answer> {
     const { roomId, room } = await this.pick(user, number);
+    if ((await this.reader.membership(roomId, user)) === 'join') {
+      throw new CannotDo('You have accepted it. To go, write “leave” in its channel.');
+    }
     await this.rooms.leave(roomId, user);
     return { text: `You have declined the invite to ${room ?? roomId}.` };
   }
@@ -99,7 +102,7 @@ export class OutsideCommands {
   private async pick(user: UserId, number: number | undefined): Promise<OpenInvite> {
     const open = await this.invites.of(user);
     const fitting = number === undefined ? open : open.filter((invite) => invite.number === number);
-    const [first, second] = fitting;
+    const [first = await this.accepted(user, number), second] = fitting;
     if (first === undefined)
       throw new CannotDo(number === undefined ? 'You have no open invite.' : 'There is no such open invite of yours.');
     if (second === undefined) return first;
@@ -109,6 +112,15 @@ export class OutsideCommands {
         .slice(0, MAX_LISTED)
         .join('; ')}`,
     );
+  }
+
+  /** One whose room they are in by now: its button is pressed again, or the gateway died before it answered. */
+  private async accepted(user: UserId, number: number | undefined): Promise<OpenInvite | undefined> {
+    const rooms = number === undefined ? [] : await this.profiles.roomsOf(user);
+    const roomId = rooms.find((each) => inviteNumber(each, user) === number);
+    return roomId === undefined || number === undefined
+      ? undefined
+      : { roomId, number, room: await this.names.of(roomId), sender: user, isDirect: false, hub: undefined };
   }
 
   /** Where a room is. Throws CannotDo. */
@@ -123,7 +135,14 @@ export class OutsideCommands {
     return { roomId: target.roomId, via: target.servers[0] };
   }
 
-  private async enter({ user, person }: Asked, roomId: RoomId, via: ServerName | undefined): Promise<void> {
+  /** Resolves when they are in. */
+  private async enter(asked: Asked, roomId: RoomId, via: ServerName | undefined): Promise<void> {
+    await this.begin(asked, roomId, via);
+    if ((await this.reader.membership(roomId, asked.user)) !== 'join') throw new NotYet();
+  }
+
+  /** Resolves when they are in, or their join is on its way to the hub. */
+  private async begin({ user, person }: Asked, roomId: RoomId, via: ServerName | undefined): Promise<void> {
     if ((await this.reader.membership(roomId, user)) === 'join') return;
     const known = await this.reader.room(roomId);
     const hub = via ?? known?.hubServer ?? serverOfRoom(roomId);
@@ -135,7 +154,6 @@ export class OutsideCommands {
     } else {
       await this.rooms.join(roomId, user, person.displayName, via, { keepsInvite: true });
     }
-    if ((await this.reader.membership(roomId, user)) !== 'join') throw new NotYet();
   }
 
   private async isOpenTo(roomId: RoomId, user: UserId): Promise<boolean> {

@@ -3,6 +3,7 @@ import { Commands } from './commands.js';
 import { ConversationCommands } from './conversation-commands.js';
 import { Conversations } from './conversations.js';
 import { InviteList } from './invite-list.js';
+import { MembershipNews } from './membership-news.js';
 import { OutsideCommands } from './outside-commands.js';
 import { OwnerCommands } from './owner-commands.js';
 import { PersonalNotices } from './personal-notices.js';
@@ -15,6 +16,7 @@ export const TALK: Provider[] = [
   ConversationCommands,
   Conversations,
   InviteList,
+  MembershipNews,
   OutsideCommands,
   OwnerCommands,
   PersonalNotices,

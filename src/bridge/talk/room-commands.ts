@@ -12,6 +12,7 @@ import { RoomNames } from './room-names.js';
 
 const MAX_NAMES = 30;
 const MAX_SERVERS = 20;
+const MAX_INVITES = 20;
 
 /** What people ask for about the channel in which they are. */
 @Injectable()
@@ -40,9 +41,11 @@ export class RoomCommands {
 
   async status({ mapping, user }: Asked): Promise<Answer> {
     const lines = mapping === null ? ['This channel is not shared.'] : await this.channelLines(mapping);
-    for (const invite of await this.invites.of(user)) {
+    const open = await this.invites.of(user);
+    for (const invite of open.slice(0, MAX_INVITES)) {
       lines.push(`Invite ${String(invite.number)}: ${inviteText(invite)} Accept or decline it.`);
     }
+    if (open.length > MAX_INVITES) lines.push(`… and ${String(open.length - MAX_INVITES)} more invites.`);
     for (const { roomId, hub } of await this.invites.knocks(user)) {
       lines.push(`You have asked ${hub} to be let into ${roomId}; nobody has answered yet.`);
     }

@@ -1,7 +1,7 @@
 import { PersonalNoticeEntity } from '../../../src/persistence/entities/index.js';
 import type { RoomId, UserId } from '../../../src/protocol/index.js';
 import { ADA, ChatInMemory, startWithChat } from '../../support/chat-in-memory.js';
-import { type TestGateway, freePort } from '../../support/gateway.js';
+import type { TestGateway } from '../../support/gateway.js';
 
 export const ACME = 'acme.example';
 export const GLOBEX = 'globex.example';
@@ -16,13 +16,10 @@ export class TwoChats {
   a!: TestGateway;
   g!: TestGateway;
 
-  async start(env: Record<string, string> = {}): Promise<this> {
-    const ports = [await freePort(), await freePort()];
-    const url = (n: number): string => `http://127.0.0.1:${String(ports[n])}`;
-    const peers = { [ACME]: url(0), [GLOBEX]: url(1) };
-    const at = (n: number) => ({ CAUSEWAY_FEDERATION_LISTEN: `127.0.0.1:${String(ports[n])}` });
-    this.a = await startWithChat(ACME, this.acme, peers, { env: { ...at(0), ...env } });
-    this.g = await startWithChat(GLOBEX, this.globex, peers, { env: at(1) });
+  async start(env: Record<string, string> = {}, others: Record<string, string> = {}): Promise<this> {
+    const peers = new Map(Object.entries(others).map(([name, url]) => [name, new URL(url)]));
+    this.a = await startWithChat(ACME, this.acme, peers, { env });
+    this.g = await startWithChat(GLOBEX, this.globex, peers);
     return this;
   }
 
