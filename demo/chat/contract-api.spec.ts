@@ -27,10 +27,10 @@ describe('capabilities, channels and users', () => {
     expect(await contractCall(chat, 'capabilities')).toEqual({
       status: 200,
       body: {
-        contract: '1.0',
+        contract: '1.1',
         workspace: { id: 'acme', name: 'Acme Industries' },
-        capabilities: { private_notices: true },
-        limits: { max_text_bytes: 16_384 },
+        capabilities: expect.objectContaining({ private_notices: true, edit: true, threads: true }),
+        limits: { max_text_bytes: 16_384, max_file_bytes: 52_428_800 },
       },
     });
   });
@@ -176,7 +176,7 @@ describe('events', () => {
           time: expect.any(Number),
           channel: { id: 'C1', name: 'general' },
           author: { id: 'U1', username: 'ada', display_name: 'Ada Lovelace' },
-          message: { id: expect.any(String), text: 'Good morning' },
+          message: { id: expect.any(String), text: 'Good morning', body: expect.any(Object) },
         },
         {
           id: expect.any(String),

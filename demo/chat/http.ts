@@ -47,6 +47,10 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+export function sendNothing(response: ServerResponse): void {
+  response.writeHead(204, { 'cache-control': 'no-store' }).end();
+}
+
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   sendJsonText(response, status, JSON.stringify(body));
 }

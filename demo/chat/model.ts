@@ -13,6 +13,9 @@ export interface Channel {
   id: ChannelId;
   name: string;
   archived: boolean;
+  /** A direct or group conversation is seen by its members alone. */
+  kind: 'channel' | 'direct' | 'group';
+  topic: string;
 }
 
 /** Somebody of another company. */
@@ -22,6 +25,31 @@ export interface RemoteAuthor {
   id: string;
   displayName: string;
   server: string;
+  avatarUrl?: string;
+}
+
+/** Of this workspace, or of Unicode. */
+export interface Emoji {
+  shortcode: string;
+  unicode?: string;
+}
+
+export interface Reaction extends Emoji {
+  people: { id: string; displayName: string; server?: string }[];
+}
+
+/** A button below a message of the gateway. */
+export interface Action {
+  id: string;
+  label: string;
+  style?: string;
+}
+
+/** The contract's `Body`: read by the page, which shows what it does not know as text. */
+export interface Body {
+  style?: string;
+  blocks?: unknown[];
+  attachments?: unknown[];
 }
 
 /** Who speaks: a person of this workspace, a person of another company, or the gateway itself. */
@@ -34,6 +62,16 @@ export interface Message {
   channelId: ChannelId;
   author: Author;
   text: string;
+  body?: Body;
+  replyTo?: string;
+  threadRoot?: string;
+  /** False: it is shown in its thread alone. */
+  inChannel: boolean;
+  edited: boolean;
+  deleted: boolean;
+  actions: Action[];
+  /** Position of what changed it last. */
+  revision: number;
   /** When it appeared here, ms since the epoch. */
   time: number;
   /** When it was written, ms since the epoch; only for what the gateway posted. */

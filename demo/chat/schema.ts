@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 // `event.body` is kept as it was sent the first time: a cursor that is asked again gives the same bytes, also after a rename.
 const SCHEMA = `
@@ -43,7 +43,52 @@ const SCHEMA = `
     person_id TEXT NOT NULL REFERENCES person (id),
     PRIMARY KEY (position, person_id)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+// `revision` is the position of the event that changed a message last: open pages follow it as they follow new messages.
+const SECOND = `
+  ALTER TABLE message ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+  UPDATE message SET revision = position;
+  CREATE INDEX message_revision ON message (revision);
+  ALTER TABLE message ADD COLUMN body TEXT;
+  ALTER TABLE message ADD COLUMN reply_to TEXT;
+  ALTER TABLE message ADD COLUMN thread_root TEXT;
+  ALTER TABLE message ADD COLUMN in_channel INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE message ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE message ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE message ADD COLUMN actions TEXT;
+  ALTER TABLE message ADD COLUMN remote_avatar TEXT;
+  CREATE INDEX message_thread ON message (thread_root, position);
+  ALTER TABLE channel ADD COLUMN kind TEXT NOT NULL DEFAULT 'channel';
+  ALTER TABLE channel ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+  CREATE TABLE channel_member (
+    channel_id TEXT NOT NULL REFERENCES channel (id),
+    person_id TEXT NOT NULL REFERENCES person (id),
+    PRIMARY KEY (channel_id, person_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE guest (
+    channel_id TEXT NOT NULL REFERENCES channel (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    server TEXT NOT NULL,
+    PRIMARY KEY (channel_id, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE reaction (
+    message_id TEXT NOT NULL REFERENCES message (id),
+    shortcode TEXT NOT NULL,
+    unicode TEXT,
+    by_id TEXT NOT NULL,
+    by_name TEXT NOT NULL,
+    by_server TEXT,
+    PRIMARY KEY (message_id, shortcode, by_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE file (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    size INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE call (key TEXT NOT NULL PRIMARY KEY, answer TEXT NOT NULL) STRICT;
 `;
 
 /**
@@ -66,13 +111,16 @@ export function openDatabase(path: string, workspaceId: string): Database.Databa
 }
 
 function prepareSchema(database: Database.Database, path: string, workspaceId: string): void {
-  const version = database.pragma('user_version', { simple: true });
+  const version = Number(database.pragma('user_version', { simple: true }));
+  if (version > SCHEMA_VERSION) {
+    throw new Error(`${path} has schema ${version}; this chat knows ${SCHEMA_VERSION}.`);
+  }
   if (version === 0) {
     database.exec(SCHEMA);
     database.prepare('INSERT INTO workspace (id) VALUES (?)').run(workspaceId);
-  } else if (version !== SCHEMA_VERSION) {
-    throw new Error(`${path} has schema ${String(version)}; this chat knows ${SCHEMA_VERSION}.`);
   }
+  if (version < 2) database.exec(SECOND);
+  database.pragma(`user_version = ${SCHEMA_VERSION}`);
   const owner = database.prepare<[], { id: string }>('SELECT id FROM workspace').get();
   if (owner?.id !== workspaceId) {
     throw new Error(`${path} is the chat of workspace "${owner?.id ?? '?'}", not of "${workspaceId}".`);

@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { ContractApi } from './contract-api.js';
+import { Ephemera } from './ephemera.js';
+import { Files } from './files.js';
 import { notFound, segments, sendError } from './http.js';
 import { LiveUpdates } from './live-updates.js';
+import { Messages } from './messages.js';
 import { requireOwnPage } from './own-page.js';
 import { PageApi } from './page-api.js';
 import { PageFiles } from './page-files.js';
@@ -55,10 +58,14 @@ export async function startChat(options: ChatOptions): Promise<Chat> {
   try {
     const store = new Store(database, { now: options.clock ?? Date.now, newId: randomUUID, wakeups });
     store.seed(options.people, options.channels);
-    const live = new LiveUpdates(store, wakeups);
-    const contract = new ContractApi({ store, wakeups, workspace, token: options.token });
-    const page = new PageApi({ store, live, workspace, accent });
-    const files = new PageFiles();
+    const messages = new Messages(store);
+    const files = new Files(store, `${options.databasePath}.files`);
+    const ephemera = new Ephemera(wakeups);
+    const live = new LiveUpdates(store, messages, ephemera, wakeups);
+    const parts = { store, messages, files, ephemera, workspace };
+    const contract = new ContractApi({ ...parts, wakeups, token: options.token });
+    const page = new PageApi({ ...parts, live, accent });
+    const pageFiles = new PageFiles();
 
     const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const url = new URL(`http://chat${request.url?.startsWith('/') ? request.url : '/'}`);
@@ -68,7 +75,7 @@ export async function startChat(options: ChatOptions): Promise<Chat> {
       if (path[0] === 'causeway') return contract.handle(exchange);
       requireOwnPage(request, hostnames);
       if (path[0] === 'api') return page.handle(exchange);
-      return files.handle({ ...exchange, path });
+      return pageFiles.handle({ ...exchange, path });
     };
     const server = createServer((request, response) => {
       handle(request, response).catch((error: unknown) => sendError(response, error));

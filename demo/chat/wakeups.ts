@@ -14,7 +14,7 @@ export class Wakeups {
 
   raise(change: Change): void {
     for (const listener of [...this.#listeners]) listener(change);
-    if (change === 'message') this.#release();
+    if (change === 'message') this.release();
   }
 
   /** Resolves at the next message, after `timeoutMs`, when `abandoned` fires or at close; it never rejects. */
@@ -37,10 +37,11 @@ export class Wakeups {
   close(): void {
     this.#closed = true;
     this.#listeners.clear();
-    this.#release();
+    this.release();
   }
 
-  #release(): void {
+  /** Lets everybody go who waits now. */
+  release(): void {
     for (const done of [...this.#waiting]) done();
   }
 }
