@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { aCompany, GRACE, postToChannel } from './a-chat.js';
+import { aCompany, contractCall, GRACE, postToChannel } from './a-chat.js';
 import { type Chat, type ChatOptions, startChat } from './server.js';
 
 const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
@@ -294,5 +294,166 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
     await random.click();
     await ada.getByRole('heading', { name: '#random', exact: true }).waitFor();
     await random.waitFor({ state: 'hidden' });
+  });
+
+  describe('what people do with messages', () => {
+    const say = async (page: Page, text: string): Promise<Locator> => {
+      await page.getByTestId('composer').fill(text);
+      await page.getByTestId('composer').press('Enter');
+      const said = page.locator('#messages').getByTestId('message').last();
+      await until(async () => (await said.getAttribute('data-state')) === 'shown');
+      await page.locator('#outbox').getByTestId('message').waitFor({ state: 'detached' });
+      return said;
+    };
+    const until = async (condition: () => Promise<boolean>): Promise<void> => {
+      const end = Date.now() + 10_000;
+      while (!(await condition())) {
+        if (Date.now() > end) throw new Error('it did not happen');
+        await sleep(20);
+      }
+    };
+
+    it('is rich text without markup, edited with the arrow key and deleted, for everybody at once', async () => {
+      const ada = await open('?as=ada#general');
+      const charles = await open('?as=charles#general');
+      await say(ada, 'It is **bold** and `code` for @charles <b>no tag</b>');
+      const read = charles.getByTestId('message-text');
+      await read.waitFor();
+      expect(await read.locator('strong').textContent()).toBe('bold');
+      expect(await read.locator('.mention-me').textContent()).toBe('@Charles Babbage');
+      expect(await read.textContent()).toContain('<b>no tag</b>');
+      await ada.getByTestId('composer').press('ArrowUp');
+      await ada.getByTestId('composer').fill('Better');
+      await ada.getByTestId('composer').press('Enter');
+      await message(charles, 'Better').waitFor();
+      expect(await message(charles, 'Better').textContent()).toContain('(edited)');
+      expect(await charles.getByTestId('message').count()).toBe(1);
+      expect(await message(charles, 'Better').getByTestId('tool-edit').count()).toBe(0);
+      ada.on('dialog', (dialog) => {
+        void dialog.accept();
+      });
+      await message(ada, 'Better').hover();
+      await message(ada, 'Better').getByTestId('tool-delete').click();
+      await charles.getByTestId('message').waitFor({ state: 'detached' });
+      expect(problems).toEqual([]);
+    });
+
+    it('is answered in a thread, which counts its answers', async () => {
+      const ada = await open('?as=ada#general');
+      const charles = await open('?as=charles#general');
+      const root = await say(ada, 'Who comes?');
+      await root.hover();
+      await root.getByTestId('tool-thread').click();
+      await ada.getByTestId('thread-composer').fill('I do');
+      await ada.getByTestId('thread-composer').press('Enter');
+      await charles.getByTestId('thread-line').waitFor();
+      expect(await charles.getByTestId('thread-line').textContent()).toBe('1 answer');
+      expect(await charles.locator('#messages').getByTestId('message').count()).toBe(1);
+      await charles.getByTestId('thread-line').click();
+      await charles.locator('#thread-messages').getByText('I do').waitFor();
+      await charles.locator('#also-to-channel').check();
+      await charles.getByTestId('thread-composer').fill('So do I');
+      await charles.getByTestId('thread-composer').press('Enter');
+      await ada.locator('#thread-messages').getByText('So do I').waitFor();
+      await ada.locator('#messages').getByText('So do I').waitFor();
+      await ada.keyboard.press('Escape');
+      await ada.getByTestId('thread-panel').waitFor({ state: 'hidden' });
+      expect(problems).toEqual([]);
+    });
+
+    it('is reacted to by keyboard alone, each person once', async () => {
+      const ada = await open('?as=ada#general');
+      const charles = await open('?as=charles#general');
+      await say(ada, 'Done!');
+      await charles.getByTestId('tool-react').focus();
+      await charles.keyboard.press('Enter');
+      await charles.keyboard.press('ArrowRight');
+      await charles.keyboard.press('Enter');
+      await ada.getByTestId('reaction').click();
+      await charles.locator('[data-testid=reaction]', { hasText: '2' }).waitFor();
+      expect(await charles.getByTestId('reaction').getAttribute('aria-label')).toContain('Ada Lovelace');
+      await charles.getByTestId('reaction').click();
+      await ada.locator('[data-testid=reaction]', { hasText: '1' }).waitFor();
+      expect(await ada.getByTestId('reaction').getAttribute('aria-pressed')).toBe('true');
+      expect(problems).toEqual([]);
+    });
+
+    it('carries files: a picture is shown, anything else is a download', async () => {
+      const ada = await open('?as=ada#general');
+      const charles = await open('?as=charles#general');
+      const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+      await ada.getByTestId('composer-file').setInputFiles([
+        { name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from(dot, 'base64') },
+        { name: 'evil.html', mimeType: 'text/html', buffer: Buffer.from('<script>alert(1)</script>') },
+      ]);
+      await until(async () => (await ada.locator('[data-testid=upload][data-state=ready]').count()) === 2);
+      await ada.getByTestId('send').click();
+      await charles.getByTestId('picture').waitFor();
+      const picture = charles.locator('.picture');
+      await until(() => ada.evaluate<boolean>(`document.querySelector('.picture').naturalWidth > 0`));
+      await picture.waitFor();
+      expect(await charles.getByTestId('file').textContent()).toContain('evil.html');
+      const href = (await charles.getByTestId('file').getAttribute('href')) ?? '';
+      const answer = await fetch(`${chat.url}/${href}`);
+      expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+      expect(problems).toEqual([]);
+    });
+
+    it('shows who types, also of another company', async () => {
+      const ada = await open('?as=ada#general');
+      await ada.getByTestId('composer').waitFor();
+      await until(async () => {
+        await contractCall(chat, 'channels/C1/typing', {
+          method: 'POST',
+          body: JSON.stringify({ author: GRACE, typing: true }),
+        }).catch(() => undefined); // an answer without a body
+        return (await ada.getByTestId('typing').textContent()) === 'Grace Hopper (globex.example) is typing…';
+      });
+      await postToChannel(chat, 'C1', 'k', { kind: 'message', text: 'here', author: GRACE });
+      await until(async () => (await ada.getByTestId('typing').textContent()) === '');
+    });
+
+    it('a conversation with another company is seen by its people alone, and the gateway is asked to invite', async () => {
+      const ada = await open('?as=ada#general');
+      const charles = await open('?as=charles#general');
+      await ada.getByTestId('new-conversation').click();
+      await ada.getByTestId('dialog-remote').fill('nobody');
+      await ada.getByTestId('dialog-start').click();
+      await ada.locator('#dialog-problem', { hasText: '@name:company.example' }).waitFor();
+      await ada.getByTestId('dialog-remote').fill(GRACE.id);
+      await ada.getByTestId('dialog-start').click();
+      await ada.locator('[data-testid=channel][aria-current=page]', { hasText: 'Ada, grace' }).waitFor();
+      const { body } = await contractCall(chat, 'events?cursor=0');
+      expect((body as { events: unknown[] }).events).toMatchObject([
+        { type: 'conversation', participants: [{ user_id: GRACE.id }], channel: { kind: 'direct' } },
+      ]);
+      expect(await charles.getByTestId('channel').count()).toBe(2);
+      expect(problems).toEqual([]);
+    });
+
+    it('an invitation has buttons; the press is told to the gateway', async () => {
+      const ada = await open('?as=ada#general');
+      const actions = [{ id: 'accept:1', label: 'Accept', style: 'primary' }];
+      await postToChannel(chat, 'C1', 'k', { kind: 'notice', text: 'An invitation', visible_to: ['U1'], actions });
+      await ada.getByTestId('action').click();
+      await until(async () => {
+        const { body } = await contractCall(chat, 'events?cursor=1');
+        return (body as { events: { type: string; action?: string }[] }).events.some(
+          ({ type, action }) => type === 'action' && action === 'accept:1',
+        );
+      });
+    });
+
+    it('the theme is chosen by hand, and stays', async () => {
+      const ada = await open('?as=ada#general', { colorScheme: 'light' });
+      const background = () => ada.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+      await ada.getByTestId('composer').waitFor();
+      expect(await background()).toBe('rgb(255, 255, 255)');
+      await ada.getByTestId('theme').click();
+      expect(await background()).not.toBe('rgb(255, 255, 255)');
+      await ada.reload();
+      await ada.getByTestId('composer').waitFor();
+      expect(await background()).not.toBe('rgb(255, 255, 255)');
+    });
   });
 });

@@ -1,10 +1,14 @@
-import { loadWorkspace, setArchived } from './chat-api.js';
+import { deleteMessage, editMessage, loadWorkspace, press, react, setArchived, setTopic } from './chat-api.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
+import { ConversationDialog } from './conversation-dialog.js';
 import { avatar, byId, element, initials, paintAvatar } from './dom.js';
 import { openLive } from './live.js';
 import { serverBadge } from './message-list.js';
 import { Outbox } from './outbox.js';
+import { initTheme } from './theme.js';
+import { ThreadPanel } from './thread-panel.js';
+import { Typing } from './typing.js';
 import { ReadMarks, rememberedPerson, rememberPerson } from './read-marks.js';
 import { serversOf, Sidebar } from './sidebar.js';
 
@@ -13,15 +17,56 @@ const BANNER_DELAY_MS = 1_000;
 const RELOAD_MS = 3_000;
 
 const sidebar = new Sidebar();
-const composer = new Composer((text) => {
-  session.outbox.add(channel.id, text);
-  session.conversation.scrollToEnd();
+const as = () => session.person.username;
+const onEdit = (message, text) => attempt(() => editMessage(as(), message, text));
+const composer = new Composer({
+  prefix: 'composer',
+  as,
+  onEdit,
+  onSend: (written) => {
+    session.outbox.add(channel.id, written);
+    session.conversation.scrollToEnd();
+  },
+  onLast: () => session.conversation.lastOwn(),
 });
+const threadComposer = new Composer({
+  prefix: 'thread-composer',
+  as,
+  onEdit,
+  onSend: (written) => {
+    const { channelId, rootId } = session.thread.open;
+    const also = byId('also-to-channel');
+    session.outbox.add(channelId, { ...written, thread: rootId, alsoToChannel: also.checked });
+    also.checked = false;
+  },
+});
+const typing = new Typing(() => channel?.id);
+const dialog = new ConversationDialog(as, (opened) => {
+  wantedChannel = opened.name;
+  location.hash = encodeURIComponent(opened.name);
+});
+initTheme(byId('theme'));
+
+/** What can be done with a message; what fails is told, and what succeeds comes back by the live updates. */
+const does = {
+  react: (message, emoji, change) => attempt(() => react(as(), message, emoji, change)),
+  press: (message, action) => attempt(() => press(as(), message, action)),
+  reply: (message) => composer.answer(message),
+  edit: (message) => composer.edit(message),
+  remove: (message) => {
+    if (globalThis.confirm('Delete this message for everybody, also in other companies?'))
+      attempt(() => deleteMessage(as(), message));
+  },
+  thread: (message) => void session.thread.show(channel, message.thread_root ?? message.id),
+};
+const threadDoes = { ...does, reply: undefined, thread: undefined, edit: (message) => threadComposer.edit(message) };
 
 let workspace;
 let people = [];
 let channels = [];
 let channel;
+/** The name of one that was just made, until the live updates tell of it. */
+let wantedChannel;
 /** What belongs to the chosen person: `{ person, conversation, outbox, marks, live }`. */
 let session;
 let bannerTimer;
@@ -58,9 +103,11 @@ async function become(person) {
   const marks = new ReadMarks(workspace.id, person.username);
   const outbox = new Outbox(person.username, (channelId) => {
     if (channelId === channel?.id) session?.conversation.paintOutbox();
+    session?.thread.paintOutbox();
   });
-  const conversation = new Conversation({ person, people, outbox, marks, onChange: paint });
-  session = { person, conversation, outbox, marks };
+  const conversation = new Conversation({ person, people, outbox, marks, does, onChange: paint });
+  const thread = new ThreadPanel({ person, outbox, composer: threadComposer, does: threadDoes });
+  session = { person, conversation, outbox, marks, thread };
   const mine = session;
   let position;
   try {
@@ -75,6 +122,7 @@ async function become(person) {
     position,
     onMessage: receive,
     onChannels: updateChannels,
+    onTyping: (event) => typing.receive(event),
     onState: connection,
     onReset: () => location.reload(),
     onBeat: () => conversation.refreshDays(),
@@ -85,6 +133,7 @@ async function become(person) {
 function endSession() {
   session?.live?.close();
   session?.conversation.close();
+  session?.thread.close();
   session = undefined;
   channel = undefined;
 }
@@ -92,10 +141,12 @@ function endSession() {
 function receive(message) {
   const its = channels.find(({ id }) => id === message.channel_id);
   if (its) {
-    its.last_position = message.position;
+    if (message.in_channel && !message.deleted) its.last_position = Math.max(its.last_position, message.position);
     if (message.author?.server !== undefined) its.guests = withGuest(its.guests, message.author);
   }
+  typing.stop(message.author?.id);
   session.conversation.receive(message);
+  session.thread.receive(message);
 }
 
 const withGuest = (guests, guest) =>
@@ -107,9 +158,9 @@ function updateChannels(list) {
   const known = new Map(channels.map((each) => [each.id, each]));
   channels = list.map((fresh) => ({ last_position: 0, guests: [], ...known.get(fresh.id), ...fresh }));
   const open = channels.find(({ id }) => id === channel?.id);
-  if (!open) return openChannel();
+  if (!open || channels.some(({ name }) => name === wantedChannel)) return openChannel();
   channel = open;
-  composer.show(channel);
+  showComposer();
   session.conversation.update(channel);
   paint();
 }
@@ -130,15 +181,26 @@ function connection(connected) {
 function openChannel() {
   if (!session) return;
   const name = decodeHash();
+  if (name === wantedChannel && channels.some((each) => each.name === name)) wantedChannel = undefined;
+  if (name === wantedChannel) return;
   const next = channels.find((candidate) => candidate.name === name) ?? channels[0];
   if (!next) return;
   if (next.name !== name) history.replaceState(null, '', `${location.search}#${encodeURIComponent(next.name)}`);
   if (next.id === channel?.id) return;
   channel = next;
-  composer.show(channel);
+  showComposer();
+  composer.show(channel.id);
+  session.thread.hide();
+  typing.paint();
   void session.conversation.show(channel);
   paint();
   if (matchMedia('(hover: hover)').matches) composer.focus();
+}
+
+/** An archived channel has no composer. */
+function showComposer() {
+  byId('composer-form').hidden = channel.archived;
+  byId('archived-note').hidden = !channel.archived;
 }
 
 function decodeHash() {
@@ -157,12 +219,16 @@ function paint() {
   if (!session || !channel) return;
   sidebar.paintChannels(channels, channel.id, isUnread);
   sidebar.paintPeople(people, session.person, channel.guests);
-  byId('channel-name').textContent = `#${channel.name}`;
+  byId('channel-name').textContent = titleOf(channel);
+  byId('topic').textContent = channel.topic;
+  byId('topic').hidden = channel.topic === '';
   byId('channel-name').title = `Channel id ${channel.id}`;
   paintShared(serversOf(channel));
   byId('archive').hidden = channel.archived;
-  document.title = `${channels.some(isUnread) ? '● ' : ''}#${channel.name} · ${workspace.name}`;
+  document.title = `${channels.some(isUnread) ? '● ' : ''}${titleOf(channel)} · ${workspace.name}`;
 }
+
+const titleOf = ({ kind, name }) => (kind === 'channel' ? `#${name}` : name);
 
 /** Whether what is written here leaves the company: known once somebody of another one has written here. */
 function paintShared(servers) {
@@ -171,7 +237,8 @@ function paintShared(servers) {
   if (servers.length > 0)
     detail.replaceChildren('Shared with ', ...servers.map((server) => serverBadge(server, 'channel-server')));
   else detail.replaceChildren('Nobody of another company has written here');
-  composer.address(channel, servers);
+  const title = titleOf(channel);
+  composer.address(servers.length > 0 ? `Message ${title} and ${servers.join(', ')}` : `Message ${title}`);
 }
 
 function paintIdentity(person) {
@@ -225,14 +292,19 @@ function hideBanner() {
   byId('banner').textContent = '';
 }
 
-async function archive(archived) {
+async function attempt(work) {
   try {
-    await setArchived(channel.id, archived);
-  } catch {
-    showBanner('That did not work. Try again in a moment.');
+    await work();
+  } catch (error) {
+    showBanner(
+      error instanceof Error && error.name === 'Error' ? error.message : 'That did not work. Try again in a moment.',
+    );
+    clearTimeout(bannerTimer);
     bannerTimer = setTimeout(hideBanner, RELOAD_MS);
   }
 }
+
+const archive = (archived) => attempt(() => setArchived(as(), channel.id, archived));
 
 addEventListener('hashchange', openChannel);
 byId('identity').addEventListener('change', (event) => {
@@ -241,6 +313,11 @@ byId('identity').addEventListener('change', (event) => {
 });
 byId('archive').addEventListener('click', () => void archive(true));
 byId('restore').addEventListener('click', () => void archive(false));
+byId('edit-topic').addEventListener('click', () => {
+  const topic = globalThis.prompt('What is this channel about?', channel.topic);
+  if (topic !== null && topic !== channel.topic) void attempt(() => setTopic(as(), channel.id, topic.trim()));
+});
+byId('new-conversation').addEventListener('click', () => dialog.show(people, session.person, channels));
 byId('skip').addEventListener('click', () => composer.focus());
 
 void start();

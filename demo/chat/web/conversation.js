@@ -1,12 +1,14 @@
 import { loadHistory } from './chat-api.js';
 import { avatar, byId, element } from './dom.js';
-import { dayKey, messageItems, outboxItem, outboxMessage } from './message-list.js';
+import { belongsTo, dayKey, messageItemOf, messageItems, outboxItem, outboxMessage } from './message-list.js';
 
 const NEAR_END_PX = 80;
 
 /** The messages of the open channel: what is loaded of each channel, and how it stands on the page. */
 export class Conversation {
   #as;
+  #view;
+  #replies = new Map();
   #outbox;
   #marks;
   #onChange;
@@ -22,8 +24,9 @@ export class Conversation {
   #resized = new ResizeObserver(() => this.#atEnd && this.scrollToEnd());
   #listening = new AbortController();
 
-  /** @param {{ person, people: object[], outbox, marks, onChange: () => void }} options */
-  constructor({ person, people, outbox, marks, onChange }) {
+  /** @param {{ person, people: object[], outbox, marks, does, onChange: () => void }} options `does`: what can be done with a message */
+  constructor({ person, people, outbox, marks, does, onChange }) {
+    this.#view = { me: person, does, find: (id) => this.find(id) };
     this.#as = person.username;
     this.#person = person;
     this.#people = people;
@@ -68,21 +71,72 @@ export class Conversation {
     this.#paintEnds();
   }
 
-  /** A message from the live updates; of any channel. */
+  /** A message that is loaded. */
+  find(id) {
+    return this.#messages().find((message) => message.id === id);
+  }
+
+  /** The newest message of ours in the open channel. */
+  lastOwn() {
+    return this.#messages().findLast(({ author }) => author?.id === this.#person.id);
+  }
+
+  /** A message from the live updates, as it is now; of any channel. */
   receive(message) {
     if (message.client_id) this.#outbox.remove(message.client_id);
+    this.#countReply(message);
     const history = this.#histories.get(message.channel_id);
     const current = message.channel_id === this.#channel?.id;
-    if (history && insert(history.messages, message)) {
-      const mine = message.author?.id === this.#person.id;
-      if (current && mine) this.#unreadFrom = 0;
-      if (current && document.hidden && !byId('log').querySelector('#unread-mark')) {
-        this.#unreadFrom = this.#marks.position(message.channel_id);
-      }
-      if (current && history.loaded) this.#append(history, message, mine);
-    }
+    if (history && (message.in_channel || message.deleted)) this.#merge(history, message, current);
     if (current) this.#markRead();
     this.#onChange();
+  }
+
+  #merge(history, message, current) {
+    const at = history.messages.findIndex(({ id }) => id === message.id);
+    if (message.deleted) {
+      if (at < 0) return;
+      history.messages.splice(at, 1);
+      if (current) this.paint();
+      return;
+    }
+    if (at >= 0) {
+      history.messages[at] = message;
+      if (current) this.#repaint(message, history.messages[at - 1]);
+      return;
+    }
+    if (!insert(history.messages, message)) return;
+    const mine = message.author?.id === this.#person.id;
+    if (current && mine) this.#unreadFrom = 0;
+    if (current && document.hidden && !byId('log').querySelector('#unread-mark')) {
+      this.#unreadFrom = this.#marks.position(message.channel_id);
+    }
+    if (current && history.loaded) this.#append(history, message, mine);
+  }
+
+  /** A thread's first message says how many hang under it; the log tells of each of them alone. */
+  #countReply({ thread_root: rootId, id, deleted, channel_id: channelId }) {
+    if (rootId === undefined) return;
+    const known = this.#replies.get(rootId) ?? new Set();
+    this.#replies.set(rootId, known);
+    const step = deleted ? (known.delete(id) ? -1 : 0) : known.has(id) ? 0 : 1;
+    if (!deleted) known.add(id);
+    const messages = this.#histories.get(channelId)?.messages ?? [];
+    const at = messages.findIndex((message) => message.id === rootId);
+    if (at < 0 || step === 0) return;
+    messages[at] = { ...messages[at], replies: messages[at].replies + step };
+    if (channelId === this.#channel?.id) this.#repaint(messages[at], messages[at - 1]);
+  }
+
+  #repaint(message, previous) {
+    const item = this.#list.querySelector(`[data-message-id="${CSS.escape(message.id)}"]`);
+    if (!item) return;
+    const focused = item.contains(document.activeElement) && document.activeElement?.getAttribute('data-testid');
+    const grouped = item.classList.contains('grouped') && previous !== undefined && belongsTo(message, previous);
+    const fresh = messageItemOf(message, grouped, this.#view);
+    item.replaceWith(fresh);
+    if (focused) fresh.querySelector(`[data-testid="${focused}"]`)?.focus();
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   /** "Today" is another day after midnight. */
@@ -130,7 +184,7 @@ export class Conversation {
   #items(message, previous) {
     const from = this.#unreadFrom;
     const first = from > 0 && previous !== undefined && previous.position <= from && message.position > from;
-    return messageItems(message, previous, first && message.author?.id !== this.#person.id);
+    return messageItems(message, previous, first && message.author?.id !== this.#person.id, this.#view);
   }
 
   #append(history, message, mine) {
@@ -209,9 +263,14 @@ export class Conversation {
       empty.replaceChildren(element('h2', {}, 'The messages could not be loaded'), again);
       return;
     }
-    const heading = element('h2', {}, `This is the beginning of #${this.#channel.name}`);
+    const name = this.#channel.kind === 'channel' ? `#${this.#channel.name}` : this.#channel.name;
+    const heading = element('h2', {}, `This is the beginning of ${name}`);
     if (this.#channel.archived) {
       empty.replaceChildren(heading, element('p', {}, 'It was archived before anybody wrote here.'));
+      return;
+    }
+    if (this.#channel.kind !== 'channel') {
+      empty.replaceChildren(heading, element('p', {}, 'Only the people in this conversation see it.'));
       return;
     }
     const other = this.#people.find(({ id }) => id !== this.#person.id);

@@ -6,7 +6,7 @@ const RECONNECT_MS = 2_000;
  * Messages as they happen, beginning behind `position`. After a break it goes on where it stopped: nothing is lost,
  * nothing comes twice.
  * @param {{ as: string, position: number, onMessage: (message) => void, onChannels: (channels) => void,
- *   onState: (connected: boolean) => void, onReset: () => void, onBeat: () => void }} options
+ *   onTyping: (typing) => void, onState: (connected: boolean) => void, onReset: () => void, onBeat: () => void }} options
  * @returns {{ close(): void }}
  */
 export function openLive(options) {
@@ -44,12 +44,16 @@ export function openLive(options) {
     source.onmessage = (event) => {
       alive();
       const message = JSON.parse(event.data);
-      position = Math.max(position, message.position);
+      position = Math.max(position, message.revision);
       options.onMessage(message);
     };
     source.addEventListener('channels', (event) => {
       alive();
       options.onChannels(JSON.parse(event.data));
+    });
+    source.addEventListener('typing', (event) => {
+      alive();
+      options.onTyping(JSON.parse(event.data));
     });
     source.addEventListener('beat', () => {
       alive();

@@ -1,4 +1,6 @@
 import { avatar, element, icon, ICONS } from './dom.js';
+import { actionRow, reactionRow, toolbar } from './message-tools.js';
+import { files, richText } from './rich-text.js';
 
 const GROUP_MS = 5 * 60_000;
 // A message that waited longer than this on its way says when it was written.
@@ -10,22 +12,30 @@ const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyl
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: 'long' });
 
-/** What stands before `message` and the message itself: a day separator, the mark of the first unread one. */
-export function messageItems(message, previous, isFirstUnread) {
+/**
+ * What stands before `message` and the message itself: a day separator, the mark of the first unread one.
+ * @param {{ me, does, find }} view who looks, what they can do, and how another message is found
+ */
+export function messageItems(message, previous, isFirstUnread, view) {
   const newDay = !previous || dayKey(previous.time) !== dayKey(message.time);
   const items = [];
   if (newDay) items.push(element('li', { class: 'day' }, element('span', {}, dayName(message.time))));
   if (isFirstUnread) items.push(element('li', { class: 'unread-mark', id: 'unread-mark' }, element('span', {}, 'New')));
   const grouped = !newDay && !isFirstUnread && belongsTo(message, previous);
-  items.push(message.kind === 'notice' ? noticeItem(message) : messageItem(message, grouped));
+  items.push(messageItemOf(message, grouped, view));
   return items;
 }
+
+/** The message by itself, as it is now. */
+export const messageItemOf = (message, grouped, view) =>
+  message.kind === 'notice' ? noticeItem(message, view) : messageItem(message, grouped, view);
 
 /** A message of ours that the log does not show yet; `previous` is the one above it. */
 export function outboxItem(entry, me, previous, { retry, discard }) {
   const failed = entry.state === 'failed';
   const message = outboxMessage(entry, me);
-  const item = messageItem({ ...message, id: entry.clientId }, previous !== undefined && belongsTo(message, previous));
+  const grouped = previous !== undefined && belongsTo(message, previous);
+  const item = messageItem({ ...message, id: entry.clientId }, grouped, { me });
   item.dataset.state = entry.state;
   item.classList.add(failed ? 'failed' : 'sending');
   const status = failed
@@ -51,17 +61,18 @@ export function outboxItem(entry, me, previous, { retry, discard }) {
 }
 
 /** An entry of the outbox as a message among others. */
-export const outboxMessage = ({ text: written, time: moment }, me) => ({
+export const outboxMessage = ({ text: written, time: moment, files: sent = [] }, me) => ({
   kind: 'message',
   author: me,
   text: written,
+  body: { attachments: sent.map(({ id, name, size }) => ({ kind: 'file', name, size, source: { nativeId: id } })) },
   time: moment,
   private: false,
 });
 
 export const dayKey = (time) => new Date(time).toDateString();
 
-function messageItem(message, grouped) {
+function messageItem(message, grouped, view) {
   const { author } = message;
   const remote = author.server !== undefined;
   const item = shell(message, author.display_name, author.server ?? '');
@@ -77,14 +88,27 @@ function messageItem(message, grouped) {
     !grouped && late(message),
     message.private && privateMark(),
   );
+  const { me, does } = view;
+  const answered = message.reply_to === undefined ? undefined : answeredLine(message, view);
   item.append(
     element('div', { class: 'gutter' }, gutter),
-    element('div', { class: 'message-body' }, head, text(message)),
+    element(
+      'div',
+      { class: 'message-body' },
+      head,
+      answered,
+      richText(message, me),
+      files(message),
+      message.edited && element('span', { class: 'edited' }, '(edited)'),
+      does && reactionRow(message, me, does),
+      does?.thread && message.replies > 0 && threadLine(message, does),
+    ),
   );
+  if (does) item.append(toolbar(message, me, does));
   return item;
 }
 
-function noticeItem(message) {
+function noticeItem(message, { me, does }) {
   const item = shell(message, 'Causeway', '');
   item.classList.add('notice');
   if (message.private) item.classList.add('private');
@@ -102,7 +126,7 @@ function noticeItem(message) {
       { class: 'gutter' },
       element('span', { class: 'notice-mark', 'aria-hidden': 'true' }, icon(ICONS.bridge)),
     ),
-    element('div', { class: 'message-body' }, head, text(message)),
+    element('div', { class: 'message-body' }, head, richText(message, me), does && actionRow(message, does)),
   );
   return item;
 }
@@ -120,8 +144,25 @@ function shell(message, author, server) {
   });
 }
 
-const text = (message) =>
-  element('p', { class: 'message-text', 'data-testid': 'message-text', dir: 'auto' }, message.text);
+/** What a message answers, in a line above it. */
+function answeredLine(message, { find }) {
+  const answered = find?.(message.reply_to);
+  const who = answered?.author?.display_name;
+  return element(
+    'p',
+    { class: 'answered', 'data-testid': 'answered' },
+    icon(ICONS.reply),
+    who === undefined ? 'an earlier message' : element('bdi', {}, `${who}: ${answered.text.slice(0, 120) || 'a file'}`),
+  );
+}
+
+const threadLine = (message, does) =>
+  element(
+    'button',
+    { type: 'button', class: 'thread-line', 'data-testid': 'thread-line', onclick: () => does.thread(message) },
+    icon(ICONS.thread),
+    message.replies === 1 ? '1 answer' : `${message.replies} answers`,
+  );
 
 const privateMark = () => element('span', { class: 'private-mark' }, icon(ICONS.lock), 'Only visible to you');
 
@@ -149,7 +190,7 @@ function late(message) {
   return element('span', { class: 'late' }, `written ${(sameDay ? TIME : SHORT).format(message.sent_at)}`);
 }
 
-function belongsTo(message, previous) {
+export function belongsTo(message, previous) {
   return (
     message.kind === 'message' &&
     previous.kind === 'message' &&
@@ -157,6 +198,7 @@ function belongsTo(message, previous) {
     // A name that changed on its way is shown, not hidden behind the old one.
     message.author.display_name === previous.author.display_name &&
     message.private === previous.private &&
+    message.reply_to === undefined &&
     message.time - previous.time < GROUP_MS &&
     late(message) === undefined
   );

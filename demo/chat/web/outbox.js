@@ -15,12 +15,14 @@ export class Outbox {
     this.#onChange = onChange;
   }
 
-  of(channelId) {
-    return this.#entries.filter((entry) => entry.channelId === channelId);
+  /** @param {string} [thread] the first message of a thread; absent: the channel's own. */
+  of(channelId, thread) {
+    return this.#entries.filter((entry) => entry.channelId === channelId && entry.thread === thread);
   }
 
-  add(channelId, text) {
-    this.#entries.push({ clientId: newClientId(), channelId, text, time: Date.now(), state: 'waiting' });
+  /** @param {{ text: string, files?: object[], thread?: string, replyTo?: string, alsoToChannel?: boolean }} written */
+  add(channelId, written) {
+    this.#entries.push({ ...written, clientId: newClientId(), channelId, time: Date.now(), state: 'waiting' });
     this.#onChange(channelId);
     void this.#work();
   }
@@ -50,8 +52,9 @@ export class Outbox {
     let entry;
     while ((entry = this.#entries.find(({ state }) => state === 'waiting'))) {
       try {
-        await postMessage(this.#as, entry.channelId, entry.clientId, entry.text);
+        const { command } = await postMessage(this.#as, entry);
         entry.state = 'accepted';
+        if (command) this.remove(entry.clientId); // It is answered, and shown nowhere
       } catch (error) {
         if (error instanceof Refusal) this.#fail(entry, error.message);
         // Those behind it fail with it, else one of them might overtake it.

@@ -41,7 +41,7 @@ export class Sidebar {
           'data-shared': String(serversOf(channel).length > 0),
           'aria-current': current ? 'page' : false,
         },
-        element('span', { class: 'hash', 'aria-hidden': 'true' }, '#'),
+        element('span', { class: 'hash', 'aria-hidden': 'true' }, channel.kind === 'channel' ? '#' : '◦'),
         element('span', { class: 'channel-name' }, channel.name),
         serversOf(channel).length > 0 && sharedMark(serversOf(channel)),
         channel.archived && element('span', { class: 'channel-state' }, 'archived'),
