@@ -164,6 +164,15 @@ export class ChangeMappingBody extends AdmissionBody {
   @IsOptional()
   @IsIn(['none', 'forgery', 'any'])
   pause_on?: 'none' | 'forgery' | 'any';
+
+  @ApiPropertyOptional({
+    enum: ['first_word', 'mirror'],
+    description:
+      'When people of the channel become members of its room: when they first say something there (the default), or all who are in the channel (at most 500).',
+  })
+  @IsOptional()
+  @IsIn(['first_word', 'mirror'])
+  membership_mode?: 'first_word' | 'mirror';
 }
 
 function read<T>(name: string, value: string, parse: (text: string) => T | undefined, what: string): T {

@@ -31,6 +31,8 @@ const view = (mapping: RoomMappingEntity) => ({
   state: mapping.state,
   reason: mapping.reason,
   pause_on: mapping.pauseOn,
+  kind: mapping.kind,
+  membership_mode: mapping.membershipMode,
   ...admissionOf(mapping),
   carried_position: mapping.carriedPosition,
 });
@@ -82,22 +84,26 @@ export class MappingsController {
 
   @Patch(':id')
   @ApiOperation({
-    summary: 'Pauses or resumes, says which incidents pause it, or who may take part in its room',
+    summary: 'Pauses or resumes, says which incidents pause it, who becomes a member, or who may take part in its room',
     description: 'What comes while it is paused is carried afterwards.',
   })
-  async change(@Param('id') id: string, @Body() { state, pause_on: pauseOn, allow, deny }: ChangeMappingBody) {
-    if ([state, pauseOn, allow, deny].every((each) => each === undefined)) {
-      throw new BadRequestException('state, pause_on, allow or deny is needed');
+  async change(
+    @Param('id') id: string,
+    @Body() { state, pause_on: pauseOn, membership_mode: mode, allow, deny }: ChangeMappingBody,
+  ) {
+    if ([state, pauseOn, mode, allow, deny].every((each) => each === undefined)) {
+      throw new BadRequestException('state, pause_on, membership_mode, allow or deny is needed');
     }
     return this.database.transaction(async () => {
       const mapping = await this.find(id);
       if (state !== undefined) await this.mappings.setState(mapping, state);
       if (pauseOn !== undefined) await this.mappings.setPauseOn(mapping, pauseOn);
+      if (mode !== undefined) await this.mappings.setMembershipMode(mapping, mode);
       if (allow !== undefined || deny !== undefined) {
         const before = admissionOf(mapping);
         await this.mappings.setAdmission(mapping, { allow: allow ?? before.allow, deny: deny ?? before.deny });
       }
-      await this.audit.record('mapping.change', { id, state, pauseOn, allow, deny });
+      await this.audit.record('mapping.change', { id, state, pauseOn, mode, allow, deny });
       return view(await this.find(id));
     });
   }

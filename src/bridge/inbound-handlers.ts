@@ -27,12 +27,16 @@ export type LaneOf = 'channel' | 'person';
 
 interface Handler<T extends InboundType> {
   carry: Carry<T>;
-  lane: LaneOf;
+  lane: LaneOf | ((event: EventOf<T>) => LaneOf);
   /** It is kept and carried only while its channel has a room. */
   needsMapping: boolean;
 }
 
-type AnyHandler = Handler<InboundType>;
+interface AnyHandler {
+  carry: Carry<InboundType>;
+  needsMapping: boolean;
+  laneOf(event: InboundEvent): LaneOf;
+}
 
 /** What becomes of native events, by their type. A type that nobody registered is not kept. */
 @Injectable()
@@ -40,8 +44,13 @@ export class InboundHandlers {
   private readonly handlers = new Map<InboundType, AnyHandler>();
 
   register<T extends InboundType>(type: T, handler: Handler<T>): void {
-    const carry: Carry<InboundType> = (arrival) => handler.carry(arrival as unknown as Arrival<T>); // found by its type below
-    this.handlers.set(type, { ...handler, carry });
+    const { carry, lane, needsMapping } = handler;
+    // Found by its type below: what it is given is of it.
+    this.handlers.set(type, {
+      carry: (arrival) => carry(arrival as unknown as Arrival<T>),
+      laneOf: typeof lane === 'function' ? (event) => lane(event as EventOf<T>) : () => lane,
+      needsMapping,
+    });
   }
 
   of(event: InboundEvent): AnyHandler | undefined {

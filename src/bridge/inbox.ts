@@ -119,7 +119,7 @@ export class Inbox {
     for (const event of events) {
       const handler = this.handlers.of(event);
       if (handler === undefined) continue;
-      const lane = laneOf(event, handler.lane);
+      const lane = laneOf(event, handler.laneOf(event));
       const waits = async (): Promise<boolean> =>
         out.some((earlier) => earlier.lane === lane) ||
         (await manager.existsBy(InboxEntity, { platform, workspace, channelId: lane, state: 'waiting' }));

@@ -67,7 +67,7 @@ export class Plans {
 
   private async plan(channel: Channel, event: StoredEvent): Promise<Operation[] | Omit<Plan, 'subject'>> {
     const { type, content, state_key: stateKey } = event.pdu;
-    if (stateKey !== undefined) return this.state(event);
+    if (stateKey !== undefined) return this.state(channel, event);
     if (type === REDACTION) return this.redaction(channel, event);
     const relation = relationOf(content);
     if (type === 'm.reaction') {
@@ -76,12 +76,15 @@ export class Plans {
     return relation.kind === 'edit' ? this.edit(channel, event, relation) : this.message(channel, event);
   }
 
-  private async state(event: StoredEvent): Promise<Operation[]> {
+  private async state({ platform }: Channel, event: StoredEvent): Promise<Operation[]> {
     const { roomId, position, pdu } = event;
     const before = await this.reader.stateEventBefore(roomId, pdu.type, pdu.state_key ?? '', position);
     const sender = await this.people.author(roomId, pdu.sender);
     const told = stateNotice(pdu, before?.pdu, { sender, serverName: this.configuration.serverName });
-    return told === undefined ? [] : [{ kind: 'notice', message: told }];
+    if (told === undefined) return [];
+    const { actions, ...words } = told;
+    const message = actions === undefined || !platform.capabilities.actions ? words : { ...words, actions };
+    return [{ kind: 'notice', message }];
   }
 
   private async message(channel: Channel, event: StoredEvent): Promise<Operation[]> {

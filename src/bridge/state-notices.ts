@@ -1,7 +1,11 @@
-import { displayName } from '../message/index.js';
-import type { OutboundMessage, RemoteAuthor } from '../platform/port.js';
+import { cleanLine, displayName } from '../message/index.js';
+import type { MessageAction, OutboundMessage, RemoteAuthor } from '../platform/port.js';
 import { type Pdu, type UserId, localpartOf, membershipOf, parseUserId, serverOfUser } from '../protocol/index.js';
 import { excerpt, named, notice } from './fallbacks.js';
+
+const MAX_REASON = 200;
+/** Chats bound what comes back with a button; a longer address can be written. */
+const MAX_ACTION_ID = 200;
 
 interface Context {
   sender: RemoteAuthor;
@@ -34,8 +38,20 @@ function membershipNotice(
   if (member === undefined || serverOfUser(member) === serverName || membership === earlier) return undefined;
   const who = named(personOf(member, event.content.displayname ?? before?.content.displayname));
   if (membership === 'join') return notice(`${who} joined.`);
+  if (membership === 'knock') return knockNotice(member, who, event.content.reason);
   if (earlier !== 'join') return undefined;
   return notice(event.sender === member ? `${who} left.` : `${who} was removed by ${named(sender)}.`);
+}
+
+/** Where there are no buttons, the words say what can be written. */
+function knockNotice(member: UserId, who: string, reason: unknown): OutboundMessage {
+  const why = typeof reason === 'string' ? cleanLine(reason, MAX_REASON) : '';
+  const text = `${who} asks to be let in${why === '' ? '' : `: “${why}”`}. Answer with “/causeway approve ${member}” or “/causeway deny ${member}”.`;
+  const actions: MessageAction[] = [
+    { id: `approve ${member}`, label: 'Let in', style: 'primary' },
+    { id: `deny ${member}`, label: 'Turn away', style: 'danger' },
+  ];
+  return actions.some(({ id }) => id.length > MAX_ACTION_ID) ? notice(text) : { ...notice(text), actions };
 }
 
 const personOf = (id: UserId, name: unknown): RemoteAuthor => ({

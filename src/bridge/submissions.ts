@@ -28,6 +28,9 @@ export interface Part {
   settle?(manager: EntityManager, reference: Reference): Promise<void>;
 }
 
+/** A native event that becomes events of a room, whatever its type. */
+type Carried = Pick<Arrival, 'event' | 'row' | 'lease'>;
+
 /** Sends what native events become into their room, each part once, and follows it until the hub has said yes or no. */
 @Injectable()
 export class Submissions implements OnModuleInit {
@@ -50,7 +53,7 @@ export class Submissions implements OnModuleInit {
    * The row is settled with the last part. After a crash in between, the parts that are sent are known by their records; a part
    * that is refused is the last.
    */
-  async send(arrival: Arrival, mappingId: string, parts: readonly Part[]): Promise<void> {
+  async send(arrival: Carried, mappingId: string, parts: readonly Part[]): Promise<void> {
     if (parts.length === 0) return this.ignore(arrival, 'there is nothing to carry');
     for (const [n, part] of parts.entries()) {
       const last = n === parts.length - 1;
@@ -74,7 +77,7 @@ export class Submissions implements OnModuleInit {
     return lease.transaction((manager) => this.refuseRow(manager, row, reason));
   }
 
-  private async isSent({ event }: Arrival, mappingId: string, { message }: Part, n: number): Promise<boolean> {
+  private async isSent({ event }: Carried, mappingId: string, { message }: Part, n: number): Promise<boolean> {
     if (message !== undefined) {
       const parts = await this.nativeIds.parts(mappingId, message.nativeId);
       return parts.some(({ part }) => part === message.part);
@@ -84,7 +87,7 @@ export class Submissions implements OnModuleInit {
 
   private async settle(
     manager: EntityManager,
-    { row, event }: Arrival,
+    { row, event }: Carried,
     { mappingId, part, n, last }: { mappingId: string; part: Part; n: number; last: boolean },
     sent: Sent,
   ): Promise<void> {

@@ -10,6 +10,7 @@ import {
   InboxEntity,
   type MappingKind,
   type MappingState,
+  type MembershipMode,
   MessageMappingEntity,
   type PauseOn,
   ReactionEntity,
@@ -130,6 +131,30 @@ export class RoomMappings {
 
   async setPauseOn({ id }: RoomMappingEntity, pauseOn: PauseOn): Promise<void> {
     await this.database.transaction((manager) => manager.update(RoomMappingEntity, { id }, { pauseOn }));
+  }
+
+  async setMembershipMode({ id }: RoomMappingEntity, membershipMode: MembershipMode): Promise<void> {
+    await this.database.transaction(async (manager) => {
+      await manager.update(RoomMappingEntity, { id }, { membershipMode });
+      this.wakeups.wake('policy', id);
+    });
+  }
+
+  /** What its channel is called now. */
+  async rename({ id }: RoomMappingEntity, channelName: string): Promise<void> {
+    await this.database.transaction((manager) => manager.update(RoomMappingEntity, { id }, { channelName }));
+  }
+
+  /** Its channel has another id now; what waits under the former one goes with it. Throws MappingConflict. */
+  async move(mapping: RoomMappingEntity, { id: channelId, name }: { id: string; name: string }): Promise<void> {
+    const { id, platform, workspace, channelId: formerId } = mapping;
+    await this.database.transaction(async (manager) => {
+      const other = await manager.findOneBy(RoomMappingEntity, { platform, workspace, channelId });
+      if (other !== null && other.id !== id) throw new MappingConflict(`the channel ${name} has a room already`);
+      await manager.update(RoomMappingEntity, { id }, { channelId, channelName: name });
+      await manager.update(InboxEntity, { platform, workspace, channelId: formerId, state: 'waiting' }, { channelId });
+      this.wakeups.wake('inbox', channelKey({ platform, workspace, channelId }));
+    });
   }
 
   /** Throws MappingConflict: the hub of the room cannot be kept out of it. */

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { In } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { Configuration } from '../config/index.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { UserMappingEntity } from '../persistence/entities/index.js';
+import { Wakeups } from '../persistence/wakeups.js';
 import { MAX_IDENTIFIER_BYTES, type UserId, parseUserId } from '../protocol/index.js';
 
 const MARKS = /\p{M}/gu;
@@ -23,6 +24,7 @@ export class UserMappings {
   constructor(
     private readonly configuration: Configuration,
     private readonly database: Database,
+    private readonly wakeups: Wakeups,
     private readonly clock: Clock,
   ) {}
 
@@ -60,6 +62,27 @@ export class UserMappings {
         return userId;
       }
     });
+  }
+
+  /** What somebody is called from now on; their rooms are to follow. */
+  async change(
+    manager: EntityManager,
+    { userId }: UserMappingEntity,
+    { displayName, avatarUrl }: { displayName: string; avatarUrl?: string },
+  ): Promise<void> {
+    const profile = { displayName, ...(avatarUrl === undefined ? {} : { avatarUrl }) };
+    await manager.update(UserMappingEntity, { userId }, { ...profile, staleProfile: true });
+    this.wakeups.wake('profile', userId);
+  }
+
+  /** Whose rooms have not followed yet. */
+  stale(): Promise<UserMappingEntity[]> {
+    return this.database.read.findBy(UserMappingEntity, { staleProfile: true });
+  }
+
+  /** Their rooms have this name, if they have not got another one meanwhile. */
+  async followed(manager: EntityManager, { userId, displayName }: UserMappingEntity): Promise<void> {
+    await manager.update(UserMappingEntity, { userId, displayName }, { staleProfile: false });
   }
 
   find(userId: UserId): Promise<UserMappingEntity | null> {

@@ -15,6 +15,8 @@ interface Topics {
   delivery: string;
   /** somebody is to be told something: "platform/workspace/person" */
   person: string;
+  /** somebody has a new name: the user */
+  profile: string;
   /** leases were given back by a process */
   lease: string;
   /** our signing keys have changed: the new key id */
@@ -30,6 +32,7 @@ const TOPICS: ReadonlySet<string> = new Set<Topic>([
   'inbox',
   'delivery',
   'person',
+  'profile',
   'lease',
   'keys',
   'policy',

@@ -68,6 +68,7 @@ export class RoomMappingEntity {
 
 @Entity('user_mapping')
 @Index('user_mapping_native', ['platform', 'workspace', 'nativeUserId'], { unique: true })
+@Index('user_mapping_stale', ['staleProfile'])
 export class UserMappingEntity {
   @PrimaryColumn(identifier)
   userId!: UserId;
@@ -87,6 +88,10 @@ export class UserMappingEntity {
   /** A URL, where the platform gives one. */
   @Column({ type: 'text', nullable: true })
   avatarUrl!: string | null;
+
+  /** Their rooms do not have this name yet. */
+  @Column({ type: 'boolean', default: false })
+  staleProfile!: boolean;
 
   @Column(bigint)
   createdAt!: number;

@@ -7,6 +7,7 @@ export class Conversations1797050000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     const identifier = (name: string, isNullable = false) => ({ name, type: 'varchar', length: '255', isNullable });
     const word = (name: string) => ({ name, type: 'varchar', length: '32' });
+    const no = runner.dataSource.options.type === 'postgres' ? 'false' : '0';
     await runner.createTable(
       new Table({
         name: 'personal_notice',
@@ -39,7 +40,7 @@ export class Conversations1797050000000 implements MigrationInterface {
     );
     await runner.addColumn('room_mapping', new TableColumn({ ...word('kind'), default: `'channel'` }));
     await runner.addColumn('room_mapping', new TableColumn({ ...word('membership_mode'), default: `'first_word'` }));
-    await runner.addColumn('invite', new TableColumn({ name: 'is_direct', type: 'boolean', default: false }));
+    await runner.addColumn('invite', new TableColumn({ name: 'is_direct', type: 'boolean', default: no }));
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -9,6 +9,7 @@ import { DeadLetters1796030100000 } from './1796030100000-dead-letters.js';
 import { Secrets1797030000000 } from './1797030000000-secrets.js';
 import { CarriedEvents1797035000000 } from './1797035000000-carried-events.js';
 import { Conversations1797050000000 } from './1797050000000-conversations.js';
+import { StaleProfiles1797050000100 } from './1797050000100-stale-profiles.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -22,4 +23,5 @@ export const MIGRATIONS = [
   Secrets1797030000000,
   CarriedEvents1797035000000,
   Conversations1797050000000,
+  StaleProfiles1797050000100,
 ];
