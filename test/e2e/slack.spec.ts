@@ -72,6 +72,100 @@ describe('a workspace of Slack and the chat of another company', () => {
     expect(message?.author).toMatchObject({ display_name: 'Ada Lovelace', server: 'acme.example' });
   });
 
+  describe('do the same to the same messages', () => {
+    interface View {
+      id: string;
+      text: string;
+      body?: { blocks: unknown[] };
+      edited: boolean;
+      thread_root?: string;
+      reply_to?: string;
+      replies: number;
+      reactions: { shortcode: string; unicode?: string; people: { display_name: string; server?: string }[] }[];
+    }
+    const page = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+      const response = await fetch(`${globex.chat.url}/api/channels/C1/${path}?as=ada`, {
+        method,
+        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      });
+      expect(response.ok, path).toBe(true);
+      return response.status === 204 ? undefined : response.json();
+    };
+    const views = async (): Promise<View[]> => ((await page('GET', 'messages')) as { messages: View[] }).messages;
+    const there = async (text: string): Promise<View> => {
+      let found: View | undefined;
+      await until(text, async () => {
+        found = (await views()).find((view) => view.text.includes(text));
+        return found !== undefined;
+      });
+      if (found === undefined) throw new Error(text);
+      return found;
+    };
+    const inWorkspace = (text: string) => team.visible('shared').find((message) => message.text.includes(text));
+    const WAVE = { shortcode: 'wave', unicode: '👋' };
+
+    it('from Slack: form, mentions, threads, edits, reactions, deletes', async () => {
+      const { ts } = team.people.say('ada', 'shared', 'The *plan* is `ready`, ~not~ _really_');
+      const message = await there('The plan is ready');
+      expect(message.body?.blocks).toMatchObject([
+        {
+          content: [
+            { text: 'The ' },
+            { text: 'plan', marks: ['bold'] },
+            { text: ' is ' },
+            { text: 'ready', marks: ['code'] },
+            { text: ', ' },
+            { text: 'not', marks: ['strike'] },
+            { text: ' ' },
+            { text: 'really', marks: ['italic'] },
+          ],
+        },
+      ]);
+      team.people.say('ada', 'shared', { text: 'in the thread', thread: ts });
+      team.people.react('ada', 'shared', ts, 'wave::skin-tone-3');
+      team.people.edit('ada', 'shared', ts, 'The plan is *done*');
+      await until('all of it', async () => {
+        const now = (await views()).find(({ id }) => id === message.id);
+        return now?.edited === true && now.replies === 1 && now.reactions.length === 1;
+      });
+      const now = await there('The plan is done');
+      expect(now.reactions).toMatchObject([
+        { unicode: '👋🏼', people: [{ display_name: 'Ada Lovelace', server: 'acme.example' }] },
+      ]);
+      team.people.unreact('ada', 'shared', ts, 'wave::skin-tone-3');
+      await until('no reaction', async () => (await there('The plan is done')).reactions.length === 0);
+      team.people.delete('shared', ts);
+      await until('it is gone', async () => !(await views()).some(({ id }) => id === message.id));
+    });
+
+    it('into Slack: form, threads, edits, reactions, deletes', async () => {
+      const { id } = (await page('POST', 'messages', {
+        client_id: 'rich',
+        text: '**Bold** and `code`\n\n- one\n- two',
+      })) as View;
+      await until('it is in Slack', () => inWorkspace('Bold and code') !== undefined);
+      const runs = inWorkspace('Bold and code')?.blocks.flatMap((block) => block.runs) ?? [];
+      expect(runs).toContainEqual({ text: 'Bold', bold: true });
+      expect(runs).toContainEqual({ text: 'code', code: true });
+      expect(inWorkspace('Bold and code')?.blocks.filter(({ kind }) => kind === 'item')).toHaveLength(2);
+      await page('POST', 'messages', { client_id: 'thread', text: 'an aside', thread: id });
+      await page('POST', `messages/${id}/reactions`, { change: 'add', emoji: WAVE });
+      await page('PUT', `messages/${id}`, { text: '**Bolder**' });
+      await until('all of it', () => {
+        const now = inWorkspace('Bolder');
+        return now?.replies.length === 1 && Object.keys(now.reactions).length === 1;
+      });
+      expect(inWorkspace('Bolder')?.replies.map(({ author, text }) => `${author}: ${text}`)).toEqual([
+        'Ada of globex · globex.example: an aside',
+      ]);
+      expect(Object.keys(inWorkspace('Bolder')?.reactions ?? {})).toEqual(['wave']);
+      await page('POST', `messages/${id}/reactions`, { change: 'remove', emoji: WAVE });
+      await until('no reaction', () => Object.keys(inWorkspace('Bolder')?.reactions ?? { none: [] }).length === 0);
+      await page('DELETE', `messages/${id}`);
+      await until('it is gone', () => inWorkspace('Bolder')?.kind !== 'message');
+    });
+  });
+
   it('lose and double nothing while Slack fails, and while the gateway is away', async () => {
     slack.faults.random(0.1, 5);
     slack.outbox.duplicate(0.3);

@@ -164,10 +164,10 @@ export class TwoChats {
           : { reply_to: target.id };
     const kind = target === undefined ? 'message' : inThread ? 'thread' : 'answer';
     const text = `${name} by **${person}** with \`code\``;
-    const { id } = (await this.page(side, person, 'POST', 'messages', { client_id: name, text, ...place })) as {
-      id: string;
-    };
-    this.written.push({ name, side, person, id });
+    const posted = (await this.page(side, person, 'POST', 'messages', { client_id: name, text, ...place })) as
+      { id: string } | undefined;
+    if (posted === undefined) return;
+    this.written.push({ name, side, person, id: posted.id });
     this.note(kind);
   }
 
