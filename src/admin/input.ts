@@ -1,6 +1,18 @@
 import { BadRequestException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+} from 'class-validator';
 import {
   type RoomAlias,
   type RoomId,
@@ -17,6 +29,7 @@ const MAX_REASON = 1_000;
 /** Each is a request to another server, one after the other. */
 const MAX_INVITES = 50;
 const MAX_LIMIT = 500;
+const MAX_HISTORY = 500;
 const DEFAULT_LIMIT = 100;
 
 export class CreateRoomBody {
@@ -148,6 +161,18 @@ export class CreateMappingBody extends AdmissionBody {
   @ApiProperty({ example: '!abc:acme.example' })
   @IsString()
   room_id!: string;
+
+  @ApiPropertyOptional({
+    description:
+      'How many of the last messages of the channel come into the room, with the time when they were written.',
+    default: 0,
+    maximum: MAX_HISTORY,
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(MAX_HISTORY)
+  history?: number;
 }
 
 export class ChangeMappingBody extends AdmissionBody {

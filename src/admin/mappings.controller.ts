@@ -33,6 +33,7 @@ const view = (mapping: RoomMappingEntity) => ({
   pause_on: mapping.pauseOn,
   kind: mapping.kind,
   membership_mode: mapping.membershipMode,
+  history_left: mapping.historyLeft,
   ...admissionOf(mapping),
   carried_position: mapping.carriedPosition,
 });
@@ -75,9 +76,11 @@ export class MappingsController {
 
   @Post()
   @ApiOperation({ summary: 'Maps a native channel to a room in which we are; what is said from now on is carried' })
-  async create(@Body() { platform, workspace, channel, room_id: room, allow = [], deny = [] }: CreateMappingBody) {
+  async create(
+    @Body() { platform, workspace, channel, room_id: room, history = 0, allow = [], deny = [] }: CreateMappingBody,
+  ) {
     const lists = { allow, deny };
-    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room), lists);
+    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room), lists, { history });
     await this.audit.record('mapping.create', { id: mapping.id, platform, workspace, channel, roomId: room, ...lists });
     return view(mapping);
   }

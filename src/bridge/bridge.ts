@@ -76,11 +76,12 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     channelId: string,
     roomId: RoomId,
     lists?: AdmissionLists,
+    options?: { history?: number },
   ): Promise<RoomMappingEntity> {
     const platform = this.platforms.find(kind, workspace);
     if (platform === undefined) throw new UnknownPlatform(`${kind}/${workspace} is not in PLATFORMS`);
     const { name } = await platform.resolveChannel(channelId);
-    return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId, lists);
+    return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId, lists, options);
   }
 
   private hostFor({ kind, workspace }: Platform): PlatformHost {

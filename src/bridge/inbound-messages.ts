@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { UserMappings } from '../mapping/user-mappings.js';
 import { type MatrixContent, annotation, asEdit, asReply, asThreaded, keyOf } from '../message/index.js';
-import { ReactionEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
+import { InboxEntity, ReactionEntity, type RoomMappingEntity } from '../persistence/entities/index.js';
 import { Database } from '../persistence/database.js';
 import { failpoint } from '../persistence/failpoint.js';
 import type { NativeUser } from '../platform/port.js';
@@ -10,9 +10,11 @@ import { RoomReader, type StoredEvent } from '../rooms/room-reader.js';
 import { RoomRefusal, Rooms } from '../rooms/rooms.js';
 import { Drafts } from './drafts.js';
 import { type Arrival, type EventOf, InboundHandlers, type InboundType } from './inbound-handlers.js';
+import { asHistory } from './history-mark.js';
 import { NativeIds } from './native-ids.js';
 import { REDACTION, Redactions, redactionOf } from './redactions.js';
 import { type Part, Submissions } from './submissions.js';
+import { historyId } from './talk/native-history.js';
 
 type MessageType = 'message' | 'edit' | 'delete' | 'reaction';
 type InChannel<T extends MessageType> = Arrival<T> & { mapping: RoomMappingEntity };
@@ -62,13 +64,17 @@ export class InboundMessages implements OnModuleInit {
 
   private async message(arrival: InChannel<'message'>): Promise<void> {
     const { event, mapping } = arrival;
-    const sender = await this.senderOf(arrival, event.author);
-    if (sender === undefined) return;
     const contents = await this.drafts.contentsOf(mapping, event.body);
     if (!contents.ok) return this.refuseTooLarge(arrival, contents.error);
+    if (await this.isTwice(event, mapping, contents.value.length)) {
+      return this.submissions.ignore(arrival, 'the room has this message already');
+    }
+    const sender = await this.senderOf(arrival, event.author);
+    if (sender === undefined) return;
     const related = await this.relate(mapping, event);
+    const marked = event.history === true ? asHistory : (content: JsonObject): JsonObject => content;
     const parts = contents.value.map(({ type, content }, part): Part => ({
-      event: { ...place(mapping, sender, event), type, content: related(content) },
+      event: { ...place(mapping, sender, event), type, content: related(marked(content)) },
       message: { nativeId: event.nativeId, part },
     }));
     return this.submissions.send(arrival, mapping.id, parts);
@@ -174,6 +180,17 @@ export class InboundMessages implements OnModuleInit {
     }
     failpoint('inbound.joined');
     return sender;
+  }
+
+  /** What was said just before the channel was shared may come by itself, and by history. */
+  private async isTwice(
+    { nativeId, time, history }: EventOf<'message'>,
+    { id, platform, workspace, createdAt }: RoomMappingEntity,
+    parts: number,
+  ): Promise<boolean> {
+    if (history === true) return (await this.nativeIds.parts(id, nativeId)).length >= parts;
+    const byHistory = { platform, workspace, nativeEventId: historyId(id, nativeId) };
+    return time < createdAt && this.database.read.existsBy(InboxEntity, byHistory);
   }
 
   /** What is answered and not known in the room is left out: the message goes all the same. */

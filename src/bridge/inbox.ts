@@ -18,6 +18,7 @@ import { InboundHandlers, laneOf } from './inbound-handlers.js';
 import { Notices } from './notices.js';
 
 export const INBOX_STATES: readonly InboxState[] = [
+  'held',
   'waiting',
   'submitted',
   'carried',

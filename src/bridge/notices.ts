@@ -65,6 +65,7 @@ export class Notices {
 function whoAndWhat(event: InboundEvent): { person: NativeUser; subject: string } | undefined {
   switch (event.type) {
     case 'message':
+      if (event.history === true) return undefined; // they do not wait for it
       return { person: event.author, subject: `your message “${excerpt(plainText(event.body), EXCERPT)}”` };
     case 'edit':
       return { person: event.author, subject: `your edit “${excerpt(plainText(event.body), EXCERPT)}”` };

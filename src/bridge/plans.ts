@@ -17,6 +17,7 @@ import {
   takenBack,
   textOf,
 } from './fallbacks.js';
+import { isHistory, shownAsHistory } from './history-mark.js';
 import { NativeIds } from './native-ids.js';
 import type { Operation } from './operations.js';
 import { People } from './people.js';
@@ -94,9 +95,10 @@ export class Plans {
     if (pdu.type === ENCRYPTED) return [{ kind: 'notice', message: { kind: 'notice', body } }];
     const author = await this.people.author(roomId, pdu.sender);
     const { place, shown } = await this.placed(channel, pdu.content, body);
+    const asShown = isHistory(pdu.content) ? shownAsHistory : (message: OutboundMessage): OutboundMessage => message;
     return this.inParts(channel, shown).map((part) => ({
       kind: 'message',
-      message: { kind: 'message', body: part, sentAt: pdu.origin_server_ts, author, ...place },
+      message: asShown({ kind: 'message', body: part, sentAt: pdu.origin_server_ts, author, ...place }),
     }));
   }
 

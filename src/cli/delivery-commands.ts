@@ -45,7 +45,7 @@ export function addDeliveryCommands(program: Command, session: Session): void {
   inbox
     .command('list')
     .description('those that wait, or those of another state; one that fails stops its channel')
-    .option('--state <state>', 'waiting, submitted, carried, ignored, refused or discarded', 'waiting')
+    .option('--state <state>', 'held, waiting, submitted, carried, ignored, refused or discarded', 'waiting')
     .action(async ({ state }: { state: string }) => {
       session.show(await session.ask('GET', `inbox?state=${encodeURIComponent(state)}`), (answer) =>
         table(

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Not } from 'typeorm';
+import { In, Not } from 'typeorm';
 import { ServerLists } from '../config/index.js';
 import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
@@ -17,6 +17,7 @@ import {
   RoomEntity,
   RoomMappingEntity,
 } from '../persistence/entities/index.js';
+import { Sequence } from '../persistence/sequence.js';
 import { selectRows } from '../persistence/statements.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { RoomId, ServerName } from '../protocol/index.js';
@@ -51,15 +52,17 @@ export class RoomMappings {
   constructor(
     private readonly database: Database,
     private readonly wakeups: Wakeups,
+    private readonly sequence: Sequence,
     private readonly clock: Clock,
   ) {}
 
-  /** What is said in the room from now on (or behind `after`) is carried; its history is not. Throws MappingConflict. */
+  /** What is said in the room from now on (or behind `after`) is carried; its history is not. `history`: so many of the last messages of
+   * the channel come into the room. Throws MappingConflict. */
   async create(
     channel: ChannelName & { channelName: string },
     roomId: RoomId,
     lists: AdmissionLists = { allow: [], deny: [] },
-    { kind = 'channel', after }: { kind?: MappingKind; after?: number } = {},
+    { kind = 'channel', after, history = 0 }: { kind?: MappingKind; after?: number; history?: number } = {},
   ): Promise<RoomMappingEntity> {
     return this.database.transaction(async (manager) => {
       const room = await manager.findOneBy(RoomEntity, { roomId });
@@ -83,6 +86,9 @@ export class RoomMappings {
         membershipMode: 'first_word',
         allow: JSON.stringify(lists.allow),
         deny: JSON.stringify(lists.deny),
+        historyLeft: history,
+        historyBefore: null,
+        historySequence: (await this.sequence.take(history)).at(-1) ?? null,
         carriedPosition: after ?? room.headPosition,
         createdAt: this.clock.now(),
       };
@@ -152,7 +158,11 @@ export class RoomMappings {
       const other = await manager.findOneBy(RoomMappingEntity, { platform, workspace, channelId });
       if (other !== null && other.id !== id) throw new MappingConflict(`the channel ${name} has a room already`);
       await manager.update(RoomMappingEntity, { id }, { channelId, channelName: name });
-      await manager.update(InboxEntity, { platform, workspace, channelId: formerId, state: 'waiting' }, { channelId });
+      await manager.update(
+        InboxEntity,
+        { platform, workspace, channelId: formerId, state: In(['held', 'waiting']) },
+        { channelId },
+      );
       this.wakeups.wake('inbox', channelKey({ platform, workspace, channelId }));
     });
   }
@@ -181,7 +191,11 @@ export class RoomMappings {
       await manager.delete(MessageMappingEntity, { mappingId: id });
       await manager.delete(CarriedEventEntity, { mappingId: id });
       await manager.delete(ReactionEntity, { mappingId: id });
-      await manager.update(InboxEntity, { platform, workspace, channelId, state: 'waiting' }, { state: 'ignored' });
+      await manager.update(
+        InboxEntity,
+        { platform, workspace, channelId, state: In(['held', 'waiting']) },
+        { state: 'ignored' },
+      );
       await manager.delete(RoomMappingEntity, { id });
       this.wakeups.wake('policy', id);
     });

@@ -48,6 +48,8 @@ export interface InboundMessage extends InboundBase {
   /** Native id of the message that is answered. */
   replyTo?: string;
   thread?: NativeThread;
+  /** It was said before the channel was shared. */
+  history?: true;
 }
 
 /** The whole message as it is now. */

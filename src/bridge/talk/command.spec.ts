@@ -30,8 +30,9 @@ describe('a command', () => {
     ['accept', { name: 'accept', invite: undefined }],
     ['decline 4821', { name: 'decline', invite: 4821 }],
     ['approve @a:b.c', { name: 'approve', user: '@a:b.c' }],
-    ['map', { name: 'map', room: undefined }],
-    ['map !r:b.c', { name: 'map', room: '!r:b.c' }],
+    ['map', { name: 'map', room: undefined, history: 0 }],
+    ['map History 50', { name: 'map', room: undefined, history: 50 }],
+    ['map !r:b.c history 500', { name: 'map', room: '!r:b.c', history: 500 }],
     ['unmap', { name: 'unmap' }],
   ])('is read from “%s”', (text, expected) => {
     expect(command(text)).toEqual(expected);
@@ -48,6 +49,8 @@ describe('a command', () => {
     ['accept all', 'It is: accept'],
     ['deny everybody', 'It is: deny'],
     ['map general', 'It is: map'],
+    ['map history 501', 'up to 500'],
+    ['map history', 'up to 500'],
     [`invite ${'@a:b.c '.repeat(21)}`, 'At most 20 people'],
     [`knock !r:b.c ${'x'.repeat(2_000)}`, 'too long'],
     ['constructor', 'There is no command'],

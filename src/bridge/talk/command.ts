@@ -15,8 +15,8 @@ export type Command =
   | { name: 'help' | 'who' | 'status' | 'leave' | 'unmap' | 'pause' | 'resume' }
   | { name: 'invite' | 'dm'; users: UserId[] }
   | { name: 'join'; room: RoomId | RoomAlias }
-  /** Absent: a new room. */
-  | { name: 'map'; room: RoomId | RoomAlias | undefined }
+  /** Without a room: a new one. `history`: so many of the last messages come into it. */
+  | { name: 'map'; room: RoomId | RoomAlias | undefined; history: number }
   | { name: 'knock'; room: RoomId | RoomAlias; reason: string | undefined }
   | { name: 'search'; target: RoomAlias | ServerName }
   /** `invite`: its number; undefined: the only one. */
@@ -41,6 +41,7 @@ const MAX_TEXT = 2_000;
 /** Each is a request to another server, one after the other. */
 export const MAX_PEOPLE = 20;
 const MAX_REASON = 500;
+const MAX_HISTORY = 500;
 
 /** In the order of the help. */
 export const COMMANDS: readonly CommandManual[] = [
@@ -61,7 +62,12 @@ export const COMMANDS: readonly CommandManual[] = [
     takes: '#name:server or server',
     about: 'find a room by its name, or what you share with a company',
   },
-  { name: 'map', takes: '[!room:server or #name:server]', about: 'share this channel', owners: true },
+  {
+    name: 'map',
+    takes: '[!room:server or #name:server] [history 100]',
+    about: 'share this channel, with so much of what was said',
+    owners: true,
+  },
   { name: 'unmap', takes: '', about: 'share it no more', owners: true },
   { name: 'pause', takes: '', about: 'carry nothing until it is resumed', owners: true },
   { name: 'resume', takes: '', about: 'carry again, also what came meanwhile', owners: true },
@@ -102,8 +108,12 @@ function read(manual: CommandManual, words: readonly string[]): ParsedCommand {
       return room === undefined ? usage(manual) : right({ name, room });
     }
     case 'map': {
-      const room = roomOf(words[0]);
-      return room === undefined && words.length > 0 ? usage(manual) : right({ name, room });
+      const at = words.findIndex((word) => word.toLowerCase() === 'history');
+      const [roomWords, depth] = at < 0 ? [words, '0'] : [words.slice(0, at), words[at + 1] ?? ''];
+      const room = roomOf(roomWords[0]);
+      const history = /^[0-9]{1,3}$/.test(depth) ? Number(depth) : Infinity;
+      if (history > MAX_HISTORY) return wrong(`“history” takes a number up to ${String(MAX_HISTORY)}.`);
+      return room === undefined && roomWords.length > 0 ? usage(manual) : right({ name, room, history });
     }
     case 'knock': {
       const room = roomOf(words[0]);

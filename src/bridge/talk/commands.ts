@@ -142,7 +142,7 @@ export class Commands implements OnModuleInit {
       case 'decline':
         return this.outside.decline(asked, command.invite);
       case 'map':
-        return this.owner.map(asked, command.room);
+        return this.owner.map(asked, command);
       case 'unmap':
         return this.owner.unmap(asked);
       case 'pause':

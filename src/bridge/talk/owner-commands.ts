@@ -10,6 +10,7 @@ import { RoomAliases } from '../../rooms/room-aliases.js';
 import { RoomReader } from '../../rooms/room-reader.js';
 import { Rooms } from '../../rooms/rooms.js';
 import { type Answer, type Asked, CannotDo } from './asked.js';
+import type { CommandOf } from './command.js';
 
 /** What those ask for who may share channels: whom BRIDGE_ADMINS names. */
 @Injectable()
@@ -30,7 +31,7 @@ export class OwnerCommands {
     );
   }
 
-  async map(asked: Asked, room: RoomId | RoomAlias | undefined): Promise<Answer> {
+  async map(asked: Asked, { room, history }: CommandOf<'map'>): Promise<Answer> {
     this.refuseOthers(asked);
     const { mapping, lease, platform, channel } = asked;
     if (mapping !== null) return { text: `This channel is shared already: ${mapping.roomId}.` };
@@ -43,7 +44,7 @@ export class OwnerCommands {
     };
     const roomId = await lease.transaction(async (manager) => {
       const shared = known ?? (await this.rooms.create({ name: channel.name }));
-      const { id } = await this.mappings.create(place, shared);
+      const { id } = await this.mappings.create(place, shared, undefined, { history });
       await this.record(manager, asked, 'mapping.create', { id, channel: channel.id, roomId: shared });
       return shared;
     });

@@ -7,6 +7,7 @@ import { InviteList } from './invite-list.js';
 import { MembershipNews } from './membership-news.js';
 import { Memberships } from './memberships.js';
 import { Mirror } from './mirror.js';
+import { NativeHistory } from './native-history.js';
 import { OutsideCommands } from './outside-commands.js';
 import { OwnerCommands } from './owner-commands.js';
 import { PersonalNotices } from './personal-notices.js';
@@ -24,6 +25,7 @@ export const TALK: Provider[] = [
   MembershipNews,
   Memberships,
   Mirror,
+  NativeHistory,
   OutsideCommands,
   OwnerCommands,
   PersonalNotices,

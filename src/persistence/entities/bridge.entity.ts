@@ -58,6 +58,18 @@ export class RoomMappingEntity {
   @Column({ type: 'text', default: '[]' })
   deny!: string;
 
+  /** How many messages from before it was shared are still to be fetched from the channel, at most. */
+  @Column({ type: 'integer', default: 0 })
+  historyLeft!: number;
+
+  /** Native id of the oldest that is fetched. */
+  @Column({ ...identifier, nullable: true })
+  historyBefore!: string | null;
+
+  /** The place in the inbox of the next older one. */
+  @Column({ ...bigint, nullable: true })
+  historySequence!: number | null;
+
   /** Position in the room log up to which events were carried to the channel. */
   @Column(bigint)
   carriedPosition!: number;
@@ -173,10 +185,10 @@ export class ReactionEntity {
 }
 
 /**
- * A native event. `waiting`: to be carried; `submitted`: with the hub; `carried`: in the room log; `ignored`: nothing to carry
+ * A native event. `held`: history that is not complete; `waiting`: to be carried; `submitted`: with the hub; `carried`: in the room log; `ignored`: nothing to carry
  * (unmapped channel, our own message); `refused`: the author was told; `discarded`: by the admin, and the author was told.
  */
-export type InboxState = 'waiting' | 'submitted' | 'carried' | 'ignored' | 'refused' | 'discarded';
+export type InboxState = 'held' | 'waiting' | 'submitted' | 'carried' | 'ignored' | 'refused' | 'discarded';
 
 @Entity('inbox')
 @Index('inbox_queue', ['state', 'platform', 'workspace', 'channelId', 'sequence'])

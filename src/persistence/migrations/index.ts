@@ -10,6 +10,7 @@ import { Secrets1797030000000 } from './1797030000000-secrets.js';
 import { CarriedEvents1797035000000 } from './1797035000000-carried-events.js';
 import { Conversations1797050000000 } from './1797050000000-conversations.js';
 import { StaleProfiles1797050000100 } from './1797050000100-stale-profiles.js';
+import { NativeHistory1797050000200 } from './1797050000200-native-history.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -24,4 +25,5 @@ export const MIGRATIONS = [
   CarriedEvents1797035000000,
   Conversations1797050000000,
   StaleProfiles1797050000100,
+  NativeHistory1797050000200,
 ];
