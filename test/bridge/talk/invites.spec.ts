@@ -27,7 +27,10 @@ const press = (label: string) => {
 
 beforeEach(async () => {
   peer = await startPeer('peer.example');
-  both = await new TwoChats().start({ CAUSEWAY_BRIDGE_ADMINS: 'memory/acme/U-ada' }, { 'peer.example': peerUrl(peer) });
+  both = await new TwoChats().start(
+    { CAUSEWAY_BRIDGE_ADMINS: 'memory/acme/U-ada' },
+    { others: { 'peer.example': peerUrl(peer) } },
+  );
   peer.peers['globex.example'] = both.g.url;
   await both.greet();
   roomId = roomIn(await both.acme.asks('map'));
@@ -78,10 +81,11 @@ describe('an invite from outside', () => {
     expect(await invite()).toContain('invites you to “shared”');
   });
 
-  it('that the room has taken back is answered by what the room says', async () => {
+  it('that the room takes back is told, and gone', async () => {
     await invite();
     await both.a.rooms.kick(roomId, GLOBEX_ADA);
-    expect(await both.globex.asks('accept')).toContain('That did not work: acme.example answered 403');
+    expect(await both.globex.next(PRIVATE, 1)).toBe('The invite to “shared” was taken back.');
+    expect(await both.globex.asks('accept')).toBe('You have no open invite.');
   });
 
   it('is told where the chat opens no conversations: in a channel in which they are, else nowhere', async () => {

@@ -221,6 +221,7 @@ describe('somebody who knocks at a room of ours', () => {
     });
     expect(await both.acme.next('C2', before)).toBe('@ada:globex.example is turned away.');
     expect(await both.membership(both.a, open, GLOBEX_ADA)).toBe('leave');
+    expect(await both.globex.next('D-U-ada', 0)).toBe('You are not let into “Fair”.');
     expect(await both.acme.asks(`deny ${GLOBEX_ADA}`, { channel: 'C2' })).toContain('does not knock here');
   });
 });

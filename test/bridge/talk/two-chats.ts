@@ -16,10 +16,16 @@ export class TwoChats {
   a!: TestGateway;
   g!: TestGateway;
 
-  async start(env: Record<string, string> = {}, others: Record<string, string> = {}): Promise<this> {
+  /** `env`: of Acme. `createUrl`: where the databases of both are. */
+  async start(
+    env: Record<string, string> = {},
+    { others = {}, createUrl }: { others?: Record<string, string>; createUrl?: () => Promise<string> } = {},
+  ): Promise<this> {
+    const database = async (): Promise<Record<string, string>> =>
+      createUrl === undefined ? {} : { CAUSEWAY_DATABASE_URL: await createUrl() };
     const peers = new Map(Object.entries(others).map(([name, url]) => [name, new URL(url)]));
-    this.a = await startWithChat(ACME, this.acme, peers, { env });
-    this.g = await startWithChat(GLOBEX, this.globex, peers);
+    this.a = await startWithChat(ACME, this.acme, peers, { env: { ...(await database()), ...env } });
+    this.g = await startWithChat(GLOBEX, this.globex, peers, { env: await database() });
     return this;
   }
 
