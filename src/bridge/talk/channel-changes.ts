@@ -57,6 +57,8 @@ export class ChannelChanges implements OnModuleInit {
       case 'archived':
       case 'deleted':
       case 'bot_removed':
+        // What an admin has paused stays so when the channel is back.
+        if (mapping.state === 'paused') return this.submissions.ignore(arrival, 'the mapping is paused');
         return this.settled(arrival, () => this.mappings.setState(mapping, 'broken', GONE[change]));
       case 'unarchived':
       case 'bot_added':

@@ -161,6 +161,15 @@ describe('a channel that changes', () => {
     );
   });
 
+  it('stays paused when it was, whatever happens to it', async () => {
+    await mappings(both.a).setState(await mapping(), 'paused');
+    await both.acme.happens({ type: 'channel', change: 'archived' }, 'away');
+    await settled('away', 'ignored');
+    await both.acme.happens({ type: 'channel', change: 'unarchived' }, 'back');
+    await settled('back', 'ignored');
+    expect((await mapping()).state).toBe('paused');
+  });
+
   it('is not started by what did not stop it', async () => {
     await both.acme.happens({ type: 'channel', change: 'deleted' });
     await until('it is broken', async () => (await mapping()).state === 'broken');
