@@ -77,10 +77,10 @@ export class MappingsController {
   @Post()
   @ApiOperation({ summary: 'Maps a native channel to a room in which we are; what is said from now on is carried' })
   async create(
-    @Body() { platform, workspace, channel, room_id: room, history = 0, allow = [], deny = [] }: CreateMappingBody,
+    @Body() { platform, workspace, channel, room_id: room, history, allow = [], deny = [] }: CreateMappingBody,
   ) {
     const lists = { allow, deny };
-    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room), lists, { history });
+    const mapping = await this.bridge.map(platform, workspace, channel, roomId(room), lists, { history: history ?? 0 });
     await this.audit.record('mapping.create', { id: mapping.id, platform, workspace, channel, roomId: room, ...lists });
     return view(mapping);
   }

@@ -39,10 +39,15 @@ export function addBridgeCommands(program: Command, session: Session): void {
   mappings
     .command('add <platform> <workspace> <channel> <room>')
     .description('map a channel (its id on the platform) to a room in which we are')
-    .action(async (platform: string, workspace: string, channel: string, room: string) => {
-      const answer = await session.ask('POST', 'mappings', { platform, workspace, channel, room_id: room });
-      session.show(answer, ({ id }) => `${plain(id)}\n`);
-    });
+    .option('--history <messages>', 'so many of its last messages come into the room, at most 500', '0')
+    .action(
+      async (platform: string, workspace: string, channel: string, room: string, options: { history: string }) => {
+        // What is no number is the gateway's to refuse.
+        const history = /^\d+$/.test(options.history) ? Number(options.history) : options.history;
+        const answer = await session.ask('POST', 'mappings', { platform, workspace, channel, room_id: room, history });
+        session.show(answer, ({ id }) => `${plain(id)}\n`);
+      },
+    );
 
   for (const [verb, state, done] of [
     ['pause', 'paused', 'Paused'],
@@ -62,6 +67,16 @@ export function addBridgeCommands(program: Command, session: Session): void {
     .action(async (id: string, what: string) => {
       const answer = await session.ask('PATCH', path('mappings', id), { pause_on: what });
       session.show(answer, () => `${id} pauses on: ${what}.\n`);
+    });
+
+  mappings
+    .command('members <id> <mode>')
+    .description(
+      'who of the channel is a member of its room: first_word (who has said something) or mirror (everybody)',
+    )
+    .action(async (id: string, mode: string) => {
+      const answer = await session.ask('PATCH', path('mappings', id), { membership_mode: mode });
+      session.show(answer, () => `${id} has as members: ${mode}.\n`);
     });
 
   mappings

@@ -125,6 +125,10 @@ describe('causeway against a running gateway', () => {
     expect((await causeway(['rooms', 'show', 'no room id'])).err).toMatch(/^room_id must be .+\n$/);
     expect((await causeway(['mappings', 'pause', 'none'])).code).toBe(1);
     expect((await causeway(['mappings', 'pause-on', 'none', 'any'])).code).toBe(1);
+    expect((await causeway(['mappings', 'members', 'none', 'mirror'])).code).toBe(1);
+    expect((await causeway(['mappings', 'add', 'http', 'acme', 'C1', '!a:b.c', '--history', 'all'])).err).toContain(
+      'history',
+    );
   });
 
   test('--url and --token-file need no configuration', async () => {
