@@ -26,6 +26,7 @@ module.exports = {
     only('config-uses-protocol-alone', '^src/config/', []),
     only('persistence-uses-config', '^src/persistence/', ['^src/config/']),
     only('rooms-use-persistence', '^src/rooms/', ['^src/persistence/', '^src/config/']),
+    only('media-uses-rooms', '^src/media/', ['^src/rooms/', '^src/persistence/', '^src/config/']),
     only('mapping-uses-persistence', '^src/mapping/', ['^src/persistence/', '^src/config/']),
     only('platform-uses-persistence', '^src/platform/', ['^src/persistence/', '^src/config/']),
     {
@@ -39,6 +40,7 @@ module.exports = {
       '^src/observability/',
       '^src/rooms/',
       '^src/mapping/',
+      '^src/media/',
       '^src/persistence/',
       '^src/config/',
     ]),
@@ -46,6 +48,7 @@ module.exports = {
       '^src/observability/',
       '^src/rooms/',
       '^src/mapping/',
+      '^src/media/',
       '^src/platform/',
       '^src/persistence/',
       '^src/config/',

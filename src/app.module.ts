@@ -4,6 +4,7 @@ import { BridgeModule } from './bridge/bridge.module.js';
 import { ConfigModule, type Configuration } from './config/index.js';
 import { FederationClientModule } from './federation/client/federation-client.module.js';
 import { FederationModule } from './federation/federation.module.js';
+import { MediaModule } from './media/media.module.js';
 import { loggingModule } from './observability/logging.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { PersistenceModule } from './persistence/persistence.module.js';
@@ -22,6 +23,7 @@ export class AppModule {
         PersistenceModule.forRoot(configuration.database),
         IdentityModule,
         RoomsModule.register(FederationClientModule),
+        MediaModule.register(FederationClientModule),
         ObservabilityModule,
         FederationModule,
         BridgeModule,

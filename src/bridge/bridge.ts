@@ -1,10 +1,12 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Media } from '../media/media.js';
+import { MediaError } from '../media/remote-media.js';
 import { type AdmissionLists, RoomMappings, channelKey } from '../mapping/room-mappings.js';
 import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { Tasks } from '../persistence/tasks.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { Platforms } from '../platform/platforms.js';
-import { type Platform, PlatformError, type PlatformHost } from '../platform/port.js';
+import { type Platform, PlatformError, type PlatformHost, type RemoteFile } from '../platform/port.js';
 import type { RoomId } from '../protocol/index.js';
 import { Inbound } from './inbound.js';
 import { Inbox } from './inbox.js';
@@ -33,6 +35,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     private readonly inbox: Inbox,
     private readonly inbound: Inbound,
     private readonly outbound: Outbound,
+    private readonly media: Media,
     private readonly wakeups: Wakeups,
   ) {}
 
@@ -88,12 +91,22 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     return {
       ...this.inbox.sinkFor(kind, workspace),
       ephemeral: () => undefined,
-      openFile: () => Promise.reject(new PlatformError('invalid', 'no files are carried', { certainlyNotDone: true })),
+      openFile: (mxc, maxBytes) => this.openFile(mxc, maxBytes),
       avatarUrl: () => undefined,
       trouble: (problem) => {
         this.logger.warn({ kind, workspace, problem }, 'a chat cannot be reached as it is configured');
       },
     };
+  }
+
+  private async openFile(mxc: string, maxBytes: number): Promise<RemoteFile> {
+    try {
+      return await this.media.open(mxc, maxBytes);
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+      const code = error.code === 'unavailable' ? 'unavailable' : 'invalid';
+      throw new PlatformError(code, error.message, { certainlyNotDone: true });
+    }
   }
 
   private async startRoom(roomId: RoomId): Promise<void> {

@@ -16,6 +16,9 @@ import { REDACTION, Redactions, redactionOf } from './redactions.js';
 import { type Part, Submissions } from './submissions.js';
 import { historyId } from './talk/native-history.js';
 
+/** After so many a message goes without a file that its platform does not give: others wait behind it. */
+const MAX_FILE_ATTEMPTS = 4;
+
 type MessageType = 'message' | 'edit' | 'delete' | 'reaction';
 type InChannel<T extends MessageType> = Arrival<T> & { mapping: RoomMappingEntity };
 
@@ -64,7 +67,9 @@ export class InboundMessages implements OnModuleInit {
 
   private async message(arrival: InChannel<'message'>): Promise<void> {
     const { event, mapping } = arrival;
-    const contents = await this.drafts.contentsOf(mapping, event.body);
+    const contents = await this.drafts.contentsOf(mapping, event.body, {
+      lastTry: arrival.row.attempts >= MAX_FILE_ATTEMPTS,
+    });
     if (!contents.ok) return this.refuseTooLarge(arrival, contents.error);
     if (await this.isTwice(event, mapping, contents.value.length)) {
       return this.submissions.ignore(arrival, 'the room has this message already');
@@ -86,7 +91,9 @@ export class InboundMessages implements OnModuleInit {
     const known = await this.knownParts(mapping, event.nativeId);
     const [first] = known;
     if (first === undefined) return this.submissions.ignore(arrival, 'the room does not have this message');
-    const contents = await this.drafts.contentsOf(mapping, event.body);
+    const contents = await this.drafts.contentsOf(mapping, event.body, {
+      lastTry: arrival.row.attempts >= MAX_FILE_ATTEMPTS,
+    });
     if (!contents.ok) return this.refuseTooLarge(arrival, contents.error);
     const base = place(mapping, first.stored.pdu.sender, event); // an edit is by who wrote it, or it is none
     const old = known.filter(({ stored }) => isText(stored.pdu));
@@ -235,5 +242,8 @@ const place = (
 });
 
 const TEXTS = new Set<unknown>(['m.text', 'm.notice', 'm.emote']);
+
+/** A text, or a file with a caption: what an edit can change. */
 const isText = ({ type, content }: { type: string; content: JsonObject } | MatrixContent): boolean =>
-  type === 'm.room.message' && TEXTS.has(content.msgtype);
+  type === 'm.room.message' &&
+  (TEXTS.has(content.msgtype) || (typeof content.filename === 'string' && content.filename !== content.body));

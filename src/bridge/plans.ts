@@ -147,7 +147,8 @@ export class Plans {
   }
 
   private inParts({ platform }: Channel, body: MessageBody): MessageBody[] {
-    return split(filesNamed(body), platform.capabilities.maxTextBytes);
+    const { attachments, maxTextBytes } = platform.capabilities;
+    return split(attachments ? body : filesNamed(body), maxTextBytes);
   }
 
   /** Edits are by who wrote the message (client-server API, Event replacements); those of others say nothing. */

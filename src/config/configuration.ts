@@ -69,6 +69,7 @@ export class Configuration {
   readonly botLocalpart!: string;
   /** Who may share channels from the chat. */
   readonly bridgeAdmins!: readonly NativePerson[];
+  readonly media!: { directory: string; maxBytes: number; cacheBytes: number };
   readonly roomVersion!: string;
   readonly signingKeySecret: string | undefined;
   readonly retentionDays!: ReadonlyMap<RetainedTable, number>;
@@ -126,6 +127,11 @@ function complete(settings: Settings, directory: string): Configuration {
     ...platformsOf(settings, directory),
     botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
     bridgeAdmins: asPeople(settings.BRIDGE_ADMINS) ?? [],
+    media: {
+      directory: resolve(directory, settings.MEDIA_DIRECTORY ?? 'data/media'),
+      maxBytes: asCount(settings.MEDIA_MAX_BYTES, 1, MANY) ?? 50 * 1024 ** 2,
+      cacheBytes: asCount(settings.MEDIA_CACHE_BYTES, 0, MANY) ?? 1024 ** 3,
+    },
     roomVersion: settings.ROOM_VERSION ?? DEFAULT_ROOM_VERSION,
     signingKeySecret: settings.SIGNING_KEY_SECRET,
     retentionDays: asRetention(settings.RETENTION ?? {}) ?? new Map(),

@@ -49,6 +49,7 @@ const atLeast =
   (length: number) =>
   (value: unknown): boolean =>
     isText(value) && value.length >= length;
+const MAX_FILE_BYTES = 10 * 1024 ** 3;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** The configuration as it is written: key by key, before it is made into a Configuration. */
@@ -219,6 +220,27 @@ export class Settings {
     },
   )
   BRIDGE_ADMINS?: unknown;
+
+  @Setting('Folder of the files that people share. Several gateways need one that they share too.', {
+    default: 'data/media',
+    accepts: isText,
+    must: 'the path of a folder',
+  })
+  MEDIA_DIRECTORY?: string;
+
+  @Setting('The largest file that is carried, in bytes, in either direction.', {
+    default: '52428800',
+    accepts: (value) => asCount(value, 1, MAX_FILE_BYTES) !== undefined,
+    must: `a whole number of bytes from 1 to ${String(MAX_FILE_BYTES)}`,
+  })
+  MEDIA_MAX_BYTES?: unknown;
+
+  @Setting('How many bytes of other servers’ files are kept; what was not wanted for longest goes first.', {
+    default: '1073741824',
+    accepts: (value) => asCount(value, 0, Number.MAX_SAFE_INTEGER) !== undefined,
+    must: 'a whole number of bytes',
+  })
+  MEDIA_CACHE_BYTES?: unknown;
 
   @Setting('Room version of new rooms.', {
     default: ROOM_VERSIONS[0] ?? '',

@@ -9,6 +9,7 @@ import { FEDERATION_CONTROLLERS, FederationServer } from './edge/federation-serv
 import { HistoryController } from './edge/history.controller.js';
 import { Invitations } from './edge/invitations.js';
 import { KeysController } from './edge/keys.controller.js';
+import { MediaController } from './edge/media.controller.js';
 import { MembershipController } from './edge/membership.controller.js';
 import { NotaryController } from './edge/notary.controller.js';
 import { QueryController } from './edge/query.controller.js';
@@ -24,6 +25,7 @@ const CONTROLLERS = [
   HistoryController,
   MembershipController,
   QueryController,
+  MediaController,
 ];
 
 /** The edge: what other servers ask of us, and what we send them. */

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Chat, startChat } from '../../demo/chat/server.js';
 import { GatewayProcess } from '../support/gateway-process.js';
-import { until } from '../support/until.js';
 import { FlakyFront } from './flaky-front.js';
 
 export const SIDES = ['acme', 'globex'] as const;
@@ -147,7 +147,8 @@ export class TwoChats {
       const [one, other] = [shown.acme, shown.globex];
       return one.length === expected && JSON.stringify(one) === JSON.stringify(other);
     };
-    await until('both show the same', same, SETTLE_MS).catch(() => undefined);
+    const end = Date.now() + SETTLE_MS;
+    while (!(await same()) && Date.now() < end) await sleep(500);
     return { ...(shown ?? { acme: [], globex: [] }), expected };
   }
 
@@ -237,8 +238,9 @@ export class TwoChats {
     }
     for (const { id, replies } of [...all.values()] as (View & { replies: number })[]) {
       if (replies === 0) continue;
-      const thread = (await this.page(side, PEOPLE[side][0], 'GET', `threads/${id}`)) as { messages: View[] };
-      for (const view of thread.messages) all.set(view.id, view);
+      const thread = (await this.page(side, PEOPLE[side][0], 'GET', `threads/${id}`)) as
+        { messages: View[] } | undefined;
+      for (const view of thread?.messages ?? []) all.set(view.id, view);
     }
     const nameOf = (id: string | undefined): string => NAME.exec(all.get(id ?? '')?.text ?? '')?.[0] ?? '';
     return [...all.values()]

@@ -66,6 +66,7 @@ const ENDPOINTS: Endpoint[] = [
   handshake('knock'),
   { method: 'GET', paths: [`${V}/v1/query/profile?user_id=USER`], limited: true },
   { method: 'GET', paths: [`${V}/v1/query/directory?room_alias=ALIAS`], limited: true },
+  { method: 'GET', paths: [`${V}/v1/media/download/MEDIA`], limited: true },
 ];
 const EACH = ENDPOINTS.flatMap((endpoint) =>
   endpoint.paths.map((path): [string, string, Endpoint] => [endpoint.method, path, endpoint]),

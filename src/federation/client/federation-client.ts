@@ -26,6 +26,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** For a whole answer, however steadily it drips. */
 const ANSWER_DEADLINE_MS = 5 * 60_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024; // send_join of a large room
+const FILE_DEADLINE_MS = 15 * 60_000;
+const MAX_REFUSAL_BYTES = 64 * 1024;
 const WELL_KNOWN_TIMEOUT_MS = 15_000;
 const MAX_AGENTS = 2_000;
 
@@ -70,6 +72,8 @@ export class FederationClient implements OnApplicationShutdown {
     },
   });
   private readonly discovery: Discovery;
+  /** For files that are not on their server. */
+  private files: Agent | undefined;
   private readonly ca: string[];
 
   constructor(
@@ -107,9 +111,7 @@ export class FederationClient implements OnApplicationShutdown {
       const response = await this.connect(server, path, {
         method,
         headers,
-        headersTimeout: ANSWER_TIMEOUT_MS,
-        bodyTimeout: ANSWER_TIMEOUT_MS,
-        signal: AbortSignal.timeout(deadlineMs),
+        ...patience(deadlineMs),
         ...(body === undefined ? {} : { body: body.text }),
       });
       status = response.statusCode;
@@ -125,9 +127,42 @@ export class FederationClient implements OnApplicationShutdown {
     return parsed.value;
   }
 
+  /** A file of another server, as it comes: whoever reads it bounds it. Rejects as `send` does. */
+  async open(server: ServerName, path: string): Promise<Dispatcher.ResponseData> {
+    if (!this.policy.allows(server)) throw new RemoteUnavailable(server, 'federation with it is denied here');
+    const { serverName, signingKey } = this.identity;
+    const signed = { method: 'GET', uri: path, origin: serverName, destination: server };
+    const headers = { authorization: signCanonicalRequest(signed, undefined, signingKey) };
+    const response = await this.connect(server, path, { method: 'GET', headers, ...patience(FILE_DEADLINE_MS) }).catch(
+      (error: unknown) => {
+        throw new RemoteUnavailable(server, reasonOf(error));
+      },
+    );
+    if (response.statusCode === 200) return response;
+    const answer = await readBounded(response.body, MAX_REFUSAL_BYTES).catch(() => new Uint8Array());
+    const parsed = parseJson(answer);
+    throw refusal(server, response.statusCode, parsed.ok ? parsed.value.value : null, undefined);
+  }
+
+  /** A file at a public https address that another server named: never at a private one, whatever is configured. */
+  async openPublic(address: string): Promise<Dispatcher.ResponseData> {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    if (url?.protocol !== 'https:') throw new RemoteUnavailable('' as ServerName, 'the file is at no https address');
+    const host = url.hostname as ServerName;
+    this.files ??= new Agent({ connect: publicConnector({ timeout: CONNECT_TIMEOUT_MS }) });
+    const options = { method: 'GET', dispatcher: this.files, ...patience(FILE_DEADLINE_MS) } as const;
+    const response = await request(url, options).catch((error: unknown) => {
+      throw new RemoteUnavailable(host, reasonOf(error));
+    });
+    if (response.statusCode === 200) return response;
+    await response.body.dump();
+    throw new RemoteRefusal(host, response.statusCode, 'M_UNKNOWN', 'it does not give the file');
+  }
+
   /** Breaks off every request under way: what they did is unknown, as after a crash. */
   async abort(): Promise<void> {
-    const agents = [...this.agents.values()];
+    const agents = [...this.agents.values(), ...(this.files === undefined ? [] : [this.files])];
+    this.files = undefined;
     this.agents.clear();
     await Promise.all(agents.map((agent) => agent.destroy()));
   }
@@ -176,6 +211,14 @@ export class FederationClient implements OnApplicationShutdown {
     throw new Error('there is no place where it could be');
   }
 }
+
+const patience = (
+  deadlineMs: number,
+): Pick<Dispatcher.RequestOptions, 'headersTimeout' | 'bodyTimeout' | 'signal'> => ({
+  headersTimeout: ANSWER_TIMEOUT_MS,
+  bodyTimeout: ANSWER_TIMEOUT_MS,
+  signal: AbortSignal.timeout(deadlineMs),
+});
 
 const NOT_CONNECTED = new Set([
   'ECONNREFUSED',

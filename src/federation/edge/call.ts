@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { type JsonDefects, type JsonValue, MatrixError, type ServerName } from '../../protocol/index.js';
 
 /** A request of another server, authenticated unless the endpoint is public. */
@@ -15,6 +16,14 @@ export interface FederationCall {
   raw: Uint8Array;
 }
 
+/** A 200 that is not JSON. */
+export class StreamAnswer {
+  constructor(
+    readonly contentType: string,
+    readonly body: Readable,
+  ) {}
+}
+
 export interface FederationRoute {
   method: 'GET' | 'PUT' | 'POST';
   paths: readonly string[];
@@ -26,8 +35,8 @@ export interface FederationRoute {
   rateLimited?: boolean;
   /** The largest body that is read; 1 MiB when absent. */
   bodyLimit?: number;
-  /** The JSON of a 200. Throws MatrixError. */
-  handle(call: FederationCall): Promise<JsonValue> | JsonValue;
+  /** The JSON of a 200, or what else it answers. Throws MatrixError. */
+  handle(call: FederationCall): Promise<JsonValue | StreamAnswer> | JsonValue;
 }
 
 /** A part of the federation API. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 import {
   Inject,
@@ -15,7 +16,7 @@ import { MatrixError, type ParsedJson, type ServerName, parseJson } from '../../
 import { UnknownRoom } from '../../rooms/room-log.js';
 import { FederationClient } from '../client/federation-client.js';
 import { Destinations } from '../delivery/destinations.js';
-import { type FederationController, type FederationRoute } from './call.js';
+import { type FederationController, type FederationRoute, StreamAnswer } from './call.js';
 import { sourceOf } from './connection-limits.js';
 import { REQUEST_METHODS, TLS, answerBrokenConnection, createListener } from './listener.js';
 import { RateLimits } from './rate-limits.js';
@@ -153,7 +154,7 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
           config: { route },
           handler: (request, reply) => {
             reply.type('application/json');
-            const answering = this.answer(route, request);
+            const answering = this.answer(route, request, reply);
             this.answering.add(answering);
             return answering;
           },
@@ -184,7 +185,11 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async answer(route: FederationRoute, request: FastifyRequest): Promise<Buffer> {
+  private async answer(
+    route: FederationRoute,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Buffer | Readable> {
     const received = request.body as ReceivedBody | undefined;
     try {
       const raw = received?.bytes ?? Buffer.alloc(0);
@@ -200,6 +205,10 @@ export class FederationServer implements OnApplicationBootstrap, BeforeApplicati
         defects: parsed?.defects,
         raw,
       });
+      if (answer instanceof StreamAnswer) {
+        reply.type(answer.contentType);
+        return answer.body;
+      }
       return Buffer.from(JSON.stringify(answer)); // as text it would be told a charset, which JSON has not
     } finally {
       received?.release();

@@ -11,6 +11,7 @@ import { CarriedEvents1797035000000 } from './1797035000000-carried-events.js';
 import { Conversations1797050000000 } from './1797050000000-conversations.js';
 import { StaleProfiles1797050000100 } from './1797050000100-stale-profiles.js';
 import { NativeHistory1797050000200 } from './1797050000200-native-history.js';
+import { Media1797060000000 } from './1797060000000-media.js';
 
 export const MIGRATIONS = [
   FirstSchema1795500000000,
@@ -26,4 +27,5 @@ export const MIGRATIONS = [
   Conversations1797050000000,
   StaleProfiles1797050000100,
   NativeHistory1797050000200,
+  Media1797060000000,
 ];
