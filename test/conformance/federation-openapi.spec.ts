@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FederationController } from '../../src/federation/edge/call.js';
 import { FEDERATION_CONTROLLERS } from '../../src/federation/edge/federation-server.js';
+import { Media } from '../../src/media/media.js';
 import { UserMappings } from '../../src/mapping/user-mappings.js';
 import { type RoomId, type UserId, parseRoomAlias } from '../../src/protocol/index.js';
 import { RoomAliases } from '../../src/rooms/room-aliases.js';
@@ -123,6 +125,10 @@ describe('what a running gateway asks and answers', () => {
     ]) {
       await get(path);
     }
+    const file = { stream: Readable.from(['x']), mimeType: 'text/plain', name: 'x.txt' };
+    const { mxc } = await acme.app.get(Media).keep('k', roomId, () => Promise.resolve(file));
+    await get(`${v1}/media/download/${mxc.split('/').at(-1) ?? ''}`);
+    await get(`${v1}/media/download/nothing`);
     await peer.request('POST', ACME, '/_matrix/key/v2/query', { server_keys: { 'peer.example': {} } });
     const ada = await nativeUser(roomId);
     await get(`${v1}/query/profile?user_id=${encodeURIComponent(ada)}`);

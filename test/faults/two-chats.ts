@@ -42,6 +42,8 @@ export interface Visible {
 
 interface Written {
   name: string;
+  /** Of the thread's first message; '' in none. Without that a thread is seen by nobody, or its messages alone: as it came. */
+  root: string;
   side: Side;
   person: string;
   id: string;
@@ -140,7 +142,7 @@ export class TwoChats {
 
   /** Waits until both sides show the same, or gives what they show when they do not. */
   async settled(): Promise<{ acme: Visible[]; globex: Visible[]; expected: number }> {
-    const expected = this.written.length - this.gone.size;
+    const expected = this.written.filter((each) => this.isSure(each)).length;
     let shown: { acme: Visible[]; globex: Visible[] } | undefined;
     const same = async (): Promise<boolean> => {
       shown = { acme: await this.visible('acme'), globex: await this.visible('globex') };
@@ -150,6 +152,11 @@ export class TwoChats {
     const end = Date.now() + SETTLE_MS;
     while (!(await same()) && Date.now() < end) await sleep(500);
     return { ...(shown ?? { acme: [], globex: [] }), expected };
+  }
+
+  /** It stands, and so does the message under which it hangs. */
+  private isSure({ name, root }: Pick<Written, 'name' | 'root'>): boolean {
+    return !this.gone.has(name) && !this.gone.has(root);
   }
 
   private async write(side: Side, person: string): Promise<void> {
@@ -168,7 +175,9 @@ export class TwoChats {
     const posted = (await this.page(side, person, 'POST', 'messages', { client_id: name, text, ...place })) as
       { id: string } | undefined;
     if (posted === undefined) return;
-    this.written.push({ name, side, person, id: posted.id });
+    const rootId = inThread ? (target?.thread_root ?? target?.id) : undefined;
+    const root = nameIn(there.find(({ id }) => id === rootId)?.text ?? '') ?? '';
+    this.written.push({ name, root, side, person, id: posted.id });
     this.note(kind);
   }
 
@@ -242,9 +251,13 @@ export class TwoChats {
         { messages: View[] } | undefined;
       for (const view of thread?.messages ?? []) all.set(view.id, view);
     }
-    const nameOf = (id: string | undefined): string => NAME.exec(all.get(id ?? '')?.text ?? '')?.[0] ?? '';
+    const sure = new Set(this.written.filter((each) => this.isSure(each)).map(({ name }) => name));
+    const nameOf = (id: string | undefined): string => {
+      const name = nameIn(all.get(id ?? '')?.text ?? '') ?? '';
+      return sure.has(name) ? name : '';
+    };
     return [...all.values()]
-      .filter(({ kind }) => kind === 'message')
+      .filter(({ id, kind }) => kind === 'message' && nameOf(id) !== '')
       .map((view) => ({
         name: nameOf(view.id),
         author: view.author?.display_name ?? '',
@@ -259,4 +272,4 @@ export class TwoChats {
   }
 }
 
-const NAME = /#\d+#/;
+const nameIn = (text: string): string | undefined => /#\d+#/.exec(text)?.[0];

@@ -125,7 +125,11 @@ export class FederationDocument {
   }
 
   private checkBody(body: unknown, pointer: string, value: unknown, what: string): string[] {
-    const [, at] = this.resolve(body, pointer);
+    const [found, at] = this.resolve(body, pointer);
+    const { content } = found as { content?: object };
+    if (content !== undefined && !Object.hasOwn(content, 'application/json')) {
+      return value === undefined ? [] : [`${what} is JSON, and should not be`];
+    }
     return this.check(`${at}/content/${escape('application/json')}/schema`, value, what);
   }
 
