@@ -128,7 +128,10 @@ export class VisibleChannel {
 
   /** Texts, oldest first, of what stands there. */
   texts(): string[] {
-    return this.shown.map(({ body }) => plainText(body));
+    return this.shown.map(({ body }) => {
+      const files = body.attachments.map(({ kind, name }) => `[${kind}: ${name}]`);
+      return [plainText(body), ...files].filter((text) => text !== '').join('\n');
+    });
   }
 
   find(nativeId: string): Shown {
