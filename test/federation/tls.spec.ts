@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TLSSocket, connect } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import tls, { type TLSSocket, connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Certificates, certificates } from '../../demo/authority.js';
-import { type TestGateway, startGateway } from '../support/gateway.js';
+import { FederationClient } from '../../src/federation/client/federation-client.js';
+import type { ServerName } from '../../src/protocol/index.js';
+import { type TestGateway, freePort, startGateway } from '../support/gateway.js';
 
 const ACME = 'acme.example';
 const directory = mkdtempSync(join(tmpdir(), 'causeway-tls-'));
@@ -105,5 +108,42 @@ describe('the listener for other servers', () => {
     writeFileSync(inForce.cert, text);
     process.emit('SIGHUP');
     expect(await status(authorities[0])).toBe(200);
+  });
+});
+
+describe('requests to other servers', () => {
+  it('read the root certificates for no connection of their own, so that servers that are down cost little', async () => {
+    const names = Array.from({ length: 5 }, (_, n) => `gone${String(n)}.example`);
+    const nobody = await Promise.all(
+      names.map(async (name) => [name, `https://127.0.0.1:${String(await freePort())}`]),
+    );
+    const gateway = await startGateway('one.example', Object.fromEntries(nobody) as Record<string, string>);
+    const read = vi.spyOn(tls, 'createSecureContext'); // what each connection without a context calls
+    try {
+      const client = gateway.app.get(FederationClient);
+      for (const name of names) {
+        const request = client.send(name as ServerName, { method: 'GET', path: VERSION });
+        await expect(request).rejects.toThrow(/ECONNREFUSED/);
+      }
+      expect(read).not.toHaveBeenCalled();
+    } finally {
+      read.mockRestore();
+      await gateway.close();
+    }
+  });
+
+  // proves LM-04/transport/1
+  it('go over TLS 1.3 and nothing older', async () => {
+    const { cert, key } = authorities[0]?.of(ACME) ?? inForce;
+    const old = https.createServer({ cert: readFileSync(cert), key: readFileSync(key), maxVersion: 'TLSv1.2' });
+    old.listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    const url = `https://127.0.0.1:${String((old.address() as AddressInfo).port)}`;
+    const env = { CAUSEWAY_FEDERATION_CA: authorities[0]?.ca ?? '' };
+    const gateway = await startGateway('one.example', { [ACME]: url }, { env });
+    const request = gateway.app.get(FederationClient).send(ACME as ServerName, { method: 'GET', path: VERSION });
+    await expect(request).rejects.toThrow(/alert|version/i);
+    await gateway.close();
+    old.close();
   });
 });
