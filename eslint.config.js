@@ -57,6 +57,7 @@ export default defineConfig(
         performance: 'readonly',
         fetch: 'readonly',
         Buffer: 'readonly',
+        AbortSignal: 'readonly',
       },
     },
   },
