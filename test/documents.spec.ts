@@ -8,7 +8,7 @@ const LINK = /\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)]*)?\)/g;
 // A link to a spec, and the names of tests behind it: [x.spec.ts](…): “one”, “two”
 const TESTS = /\]\(([^)\s]+\.spec\.ts)\):((?:,? “[^”]+(?:’[^”]+)*”)+)/g;
 
-const pages = ['README.md', 'CONTRIBUTING.md', 'docs', 'docs/adr'].flatMap((path) =>
+const pages = ['README.md', 'CONTRIBUTING.md', 'docs', 'docs/adr', 'docs/platforms'].flatMap((path) =>
   path.endsWith('.md')
     ? [path]
     : readdirSync(join(ROOT, path))
