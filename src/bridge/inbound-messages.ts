@@ -76,7 +76,7 @@ export class InboundMessages implements OnModuleInit {
     }
     const sender = await this.senderOf(arrival, event.author);
     if (sender === undefined) return;
-    const related = await this.relate(mapping, event);
+    const related = await this.relate(arrival);
     const marked = event.history === true ? asHistory : (content: JsonObject): JsonObject => content;
     const parts = contents.value.map(({ type, content }, part): Part => ({
       event: { ...place(mapping, sender, event), type, content: related(marked(content)) },
@@ -88,7 +88,7 @@ export class InboundMessages implements OnModuleInit {
   /** Texts are replaced in their order, new ones added, surplus ones taken back. Files are no part of an edit. */
   private async edit(arrival: InChannel<'edit'>): Promise<void> {
     const { event, mapping } = arrival;
-    const known = await this.knownParts(mapping, event.nativeId);
+    const known = await this.knownParts(arrival);
     const [first] = known;
     if (first === undefined) return this.submissions.ignore(arrival, 'the room does not have this message');
     const contents = await this.drafts.contentsOf(mapping, event.body, {
@@ -115,7 +115,7 @@ export class InboundMessages implements OnModuleInit {
 
   private async delete(arrival: InChannel<'delete'>): Promise<void> {
     const { event, mapping } = arrival;
-    const known = await this.knownParts(mapping, event.nativeId);
+    const known = await this.knownParts(arrival);
     const [first] = known;
     if (first === undefined) return this.submissions.ignore(arrival, 'the room does not have this message');
     const author = first.stored.pdu.sender;
@@ -141,7 +141,7 @@ export class InboundMessages implements OnModuleInit {
 
   private async addReaction(arrival: InChannel<'reaction'>): Promise<void> {
     const { event, mapping } = arrival;
-    const target = await this.nativeIds.firstEvent(mapping.id, event.nativeId);
+    const target = await this.nativeIds.firstEvent(mapping.id, event.nativeId, arrival.row);
     if (target === undefined) return this.submissions.ignore(arrival, 'the room does not have this message');
     const sender = await this.senderOf(arrival, event.actor);
     if (sender === undefined) return;
@@ -201,12 +201,13 @@ export class InboundMessages implements OnModuleInit {
   }
 
   /** What is answered and not known in the room is left out: the message goes all the same. */
-  private async relate(
-    { id }: RoomMappingEntity,
-    { thread, replyTo }: EventOf<'message'>,
-  ): Promise<(content: JsonObject) => JsonObject> {
-    const answered = replyTo === undefined ? undefined : await this.nativeIds.firstEvent(id, replyTo);
-    const root = thread === undefined ? undefined : await this.nativeIds.firstEvent(id, thread.root);
+  private async relate({
+    mapping: { id },
+    event: { thread, replyTo },
+    row: asked,
+  }: InChannel<'message'>): Promise<(content: JsonObject) => JsonObject> {
+    const answered = replyTo === undefined ? undefined : await this.nativeIds.firstEvent(id, replyTo, asked);
+    const root = thread === undefined ? undefined : await this.nativeIds.firstEvent(id, thread.root, asked);
     if (root !== undefined) {
       const alsoToRoom = thread?.alsoToChannel === true;
       return (content) =>
@@ -216,9 +217,9 @@ export class InboundMessages implements OnModuleInit {
   }
 
   /** The parts of a native message that the room has. Rejects with OnItsWay while one of them is with the hub. */
-  private async knownParts({ id }: RoomMappingEntity, nativeId: string): Promise<KnownPart[]> {
+  private async knownParts({ mapping, event, row: asked }: InChannel<'edit' | 'delete'>): Promise<KnownPart[]> {
     const out: KnownPart[] = [];
-    for (const row of await this.nativeIds.parts(id, nativeId)) {
+    for (const row of await this.nativeIds.partsShown(mapping.id, event.nativeId, asked)) {
       const eventId = await this.nativeIds.eventOf(row);
       const stored = eventId === undefined ? undefined : await this.reader.event(eventId);
       if (stored !== undefined) out.push({ part: row.part, stored });

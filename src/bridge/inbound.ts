@@ -11,8 +11,6 @@ import { OnItsWay } from './native-ids.js';
 
 const RETRY = { firstMs: 500, longestMs: 60_000 };
 const FAILED_RETRY_MS = 5_000;
-/** An echo wakes the lane; a wake-up may be lost. */
-const ECHO_PATIENCE_MS = 5_000;
 
 /** From native channels into rooms: one worker per lane, in the order in which people saw the events. */
 @Injectable()
@@ -66,7 +64,7 @@ export class Inbound {
       return await handler.carry({ event, row, mapping, lease });
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
-      return error instanceof OnItsWay ? ECHO_PATIENCE_MS : this.failed(row, lease, error);
+      return error instanceof OnItsWay ? error.waitMs : this.failed(row, lease, error);
     }
   }
 

@@ -269,6 +269,25 @@ forEachDatabase(({ createUrl }) => {
       expect(await hub.gateway.app.get(Deliveries).list('dead', 10)).toEqual([]);
     });
 
+    it('with its answer lost loses nothing of what people do at once with what it has shown', async () => {
+      const { hub, participant } = two;
+      await participant.channel.say('grace', 'first');
+      await hub.channel.say('ada', 'second');
+      await until('both know each other', () => participant.channel.texts().includes('second'));
+      await two.settled();
+      let losses = 1;
+      hub.channel.weather = (name) => (name === 'send' && losses-- > 0 ? 'answer lost' : 'fine');
+      await participant.channel.say('grace', 'hello');
+      await until('it is shown', () => hub.channel.texts().includes('hello'));
+      const { nativeId } = hub.channel.saying('hello');
+      await hub.channel.react('ada', nativeId, THUMB);
+      await hub.channel.say('ada', 'an answer', { replyTo: nativeId });
+      await until('the answer', () => participant.channel.texts().includes('an answer'));
+      const hello = participant.channel.saying('hello');
+      expect(participant.channel.saying('an answer').replyTo).toBe(hello.nativeId);
+      expect(hello.reactions.get('👍')).toEqual(new Set([hub.user('ada')]));
+    });
+
     it('with its answer lost is repeated with the same key, and says that it is', async () => {
       const { hub, participant } = two;
       let losses = 3;
