@@ -10,6 +10,7 @@ import { FederationClientModule } from '../federation/client/federation-client.m
 import { FederationServer } from '../federation/edge/federation-server.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
 import { loggingModule } from '../observability/logging.js';
+import { MediaModule } from '../media/media.module.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { Database } from '../persistence/database.js';
 import {
@@ -79,6 +80,7 @@ beforeAll(async () => {
       PersistenceModule.forRoot(configuration.database),
       IdentityModule,
       RoomsModule.register(FederationClientModule),
+      MediaModule.register(FederationClientModule),
       ObservabilityModule,
       AdminModule,
     ],

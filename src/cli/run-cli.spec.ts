@@ -10,6 +10,7 @@ import { setUpAdmin } from '../admin/set-up-admin.js';
 import { ConfigModule, loadConfiguration } from '../config/index.js';
 import { FederationClientModule } from '../federation/client/federation-client.module.js';
 import { loggingModule } from '../observability/logging.js';
+import { MediaModule } from '../media/media.module.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { PersistenceModule } from '../persistence/persistence.module.js';
 import type { ServerName } from '../protocol/index.js';
@@ -53,6 +54,7 @@ beforeAll(async () => {
       PersistenceModule.forRoot(configuration.database),
       IdentityModule,
       RoomsModule.register(FederationClientModule),
+      MediaModule.register(FederationClientModule),
       ObservabilityModule,
       AdminModule,
     ],

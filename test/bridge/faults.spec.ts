@@ -107,7 +107,7 @@ forEachDatabase(({ createUrl }) => {
       await peer.say(roomId, '#kept');
       await until('it is broken', async () => (await mappings.all())[0]?.state === 'broken');
       const [mapping] = await mappings.all();
-      expect(mapping?.reason).toContain('channel_archived');
+      expect(mapping?.reason).toContain('archived');
       await archive(false);
       if (mapping !== undefined) await mappings.setState(mapping, 'active');
       await until('it arrives', async () => (await written()).length > 0);
