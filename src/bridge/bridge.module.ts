@@ -6,6 +6,7 @@ import { Delays } from './delays.js';
 import { Deliveries } from './deliveries.js';
 import { IncidentPauses } from './incident-pauses.js';
 import { Drafts } from './drafts.js';
+import { EphemeralLane } from './ephemeral-lane.js';
 import { Inbound } from './inbound.js';
 import { InboundHandlers } from './inbound-handlers.js';
 import { InboundMessages } from './inbound-messages.js';
@@ -28,6 +29,7 @@ import { TALK } from './talk/providers.js';
     Delays,
     Deliveries,
     Drafts,
+    EphemeralLane,
     Inbox,
     Inbound,
     InboundHandlers,

@@ -8,6 +8,7 @@ import { Wakeups } from '../persistence/wakeups.js';
 import { Platforms } from '../platform/platforms.js';
 import { type Platform, PlatformError, type PlatformHost, type RemoteFile } from '../platform/port.js';
 import type { RoomId } from '../protocol/index.js';
+import { EphemeralLane } from './ephemeral-lane.js';
 import { Inbound } from './inbound.js';
 import { Inbox } from './inbox.js';
 import { Outbound } from './outbound.js';
@@ -35,6 +36,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     private readonly inbox: Inbox,
     private readonly inbound: Inbound,
     private readonly outbound: Outbound,
+    private readonly ephemeral: EphemeralLane,
     private readonly media: Media,
     private readonly wakeups: Wakeups,
   ) {}
@@ -49,6 +51,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.wakeups.on('room', (roomId) => {
       if (!this.stopping) this.background.add(this.startRoom(roomId as RoomId));
     });
+    this.ephemeral.start();
     for (const platform of this.platforms.all) {
       platform.start(this.hostFor(platform));
     }
@@ -64,7 +67,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping = true;
     clearInterval(this.poll);
-    const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop()];
+    const stopped = [this.inbound.loops.stop(), this.outbound.loops.stop(), this.ephemeral.stop()];
     this.inbox.stopWaiting();
     await Promise.all(this.platforms.all.map((platform) => platform.stop()));
     await this.inbox.release();
@@ -90,7 +93,9 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
   private hostFor({ kind, workspace }: Platform): PlatformHost {
     return {
       ...this.inbox.sinkFor(kind, workspace),
-      ephemeral: () => undefined,
+      ephemeral: (event) => {
+        this.ephemeral.fromChat(kind, workspace, event);
+      },
       openFile: (mxc, maxBytes) => this.openFile(mxc, maxBytes),
       avatarUrl: () => undefined,
       trouble: (problem) => {

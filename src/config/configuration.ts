@@ -6,12 +6,15 @@ import { parse as parseYaml } from 'yaml';
 import { DEFAULT_ROOM_VERSION, type ServerName, parseServerName } from '../protocol/index.js';
 import { SETTINGS, Settings } from './settings.js';
 import {
+  ACTIVITIES,
+  type Activity,
   type DatabaseLocation,
   type Listen,
   type NativePerson,
   type PlatformSettings,
   type RetainedTable,
   type Secret,
+  asActivities,
   asBoolean,
   asCount,
   asList,
@@ -69,6 +72,8 @@ export class Configuration {
   readonly botLocalpart!: string;
   /** Who may share channels from the chat. */
   readonly bridgeAdmins!: readonly NativePerson[];
+  /** Which ephemeral things of people here are told to other servers. */
+  readonly shareActivity!: ReadonlySet<Activity>;
   readonly media!: { directory: string; maxBytes: number; cacheBytes: number };
   readonly roomVersion!: string;
   readonly signingKeySecret: string | undefined;
@@ -127,6 +132,7 @@ function complete(settings: Settings, directory: string): Configuration {
     ...platformsOf(settings, directory),
     botLocalpart: settings.BOT_LOCALPART ?? 'causeway',
     bridgeAdmins: asPeople(settings.BRIDGE_ADMINS) ?? [],
+    shareActivity: asActivities(settings.SHARE_ACTIVITY ?? ACTIVITIES) ?? new Set(),
     media: {
       directory: resolve(directory, settings.MEDIA_DIRECTORY ?? 'data/media'),
       maxBytes: asCount(settings.MEDIA_MAX_BYTES, 1, MANY) ?? 50 * 1024 ** 2,

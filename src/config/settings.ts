@@ -2,7 +2,9 @@ import 'reflect-metadata';
 import { IsOptional, ValidateBy } from 'class-validator';
 import { ROOM_VERSIONS, parseServerName, parseUserId } from '../protocol/index.js';
 import {
+  ACTIVITIES,
   DEFAULT_RETENTION,
+  asActivities,
   asBoolean,
   asCount,
   asList,
@@ -220,6 +222,16 @@ export class Settings {
     },
   )
   BRIDGE_ADMINS?: unknown;
+
+  @Setting(
+    'What other companies are told of people here while they say nothing, in the rooms where they take part: `typing`, `read` (how far they have read), both, or neither (an empty value).',
+    {
+      default: `\`${ACTIVITIES.join(',')}\``,
+      accepts: (value) => asActivities(value) !== undefined,
+      must: `a list of ${ACTIVITIES.join(' and ')}, or empty`,
+    },
+  )
+  SHARE_ACTIVITY?: unknown;
 
   @Setting('Folder of the files that people share. Several gateways need one that they share too.', {
     default: 'data/media',

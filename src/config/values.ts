@@ -87,6 +87,16 @@ export function asList(value: unknown): string[] | undefined {
     : undefined;
 }
 
+/** What people do without a word, and may be told to others. */
+export const ACTIVITIES = ['typing', 'read'] as const;
+export type Activity = (typeof ACTIVITIES)[number];
+
+/** Some of {@link ACTIVITIES}, or none. */
+export function asActivities(value: unknown): ReadonlySet<Activity> | undefined {
+  const activities = asList(value)?.map((text) => ACTIVITIES.find((each) => each === text));
+  return activities?.every((each) => each !== undefined) ? new Set(activities) : undefined;
+}
+
 /** Of `PLATFORM/WORKSPACE/USER` each. */
 export function asPeople(value: unknown): NativePerson[] | undefined {
   const people = asList(value)?.map((text): NativePerson | undefined => {

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { MappingModule } from '../mapping/mapping.module.js';
 import { FederationClientModule } from './client/federation-client.module.js';
 import { Destinations } from './delivery/destinations.js';
+import { EphemeralSender } from './delivery/ephemeral-sender.js';
 import { FederationSender } from './delivery/federation-sender.js';
 import { OutgoingTransactions } from './delivery/outgoing-transactions.js';
 import type { FederationController } from './edge/call.js';
@@ -39,6 +40,7 @@ const CONTROLLERS = [
       useFactory: (...controllers: FederationController[]) => controllers,
     },
     Destinations,
+    EphemeralSender,
     FederationSender,
     FederationServer,
     Invitations,

@@ -19,7 +19,13 @@ export class Metrics implements OnModuleInit {
   });
   readonly edus = new Counter({
     name: 'causeway_federation_edus_total',
-    help: 'EDUs received: ignored (no meaning here), foreign (not of the server that sent them), malformed',
+    help: 'EDUs received: taken, ignored (no meaning here), foreign (not of the server that sent them), malformed',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+  readonly edusSent = new Counter({
+    name: 'causeway_federation_edus_sent_total',
+    help: 'EDUs sent: taken; and transactions of them that were lost',
     labelNames: ['outcome'],
     registers: [this.registry],
   });

@@ -4,6 +4,7 @@ export * from './base64.js';
 export * from './canonical-json.js';
 export * from './errors.js';
 export * from './event-visibility.js';
+export * from './ephemera.js';
 export * from './events.js';
 export * from './hashes.js';
 export * from './identifiers.js';

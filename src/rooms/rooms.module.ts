@@ -1,5 +1,6 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { Echoes } from './echoes.js';
+import { Ephemera } from './ephemera.js';
 import { ForkChecks } from './fork-checks.js';
 import { Gaps } from './gaps.js';
 import { HubChain } from './hub-chain.js';
@@ -23,6 +24,7 @@ import { Rooms } from './rooms.js';
 
 const PROVIDERS = [
   Echoes,
+  Ephemera,
   ForkChecks,
   Gaps,
   Hub,

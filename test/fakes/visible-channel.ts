@@ -27,8 +27,11 @@ export interface Shown {
   reactions: Map<string, Set<string>>;
 }
 
+const GESTURES = ['edit', 'delete', 'react', 'showTyping', 'showRead'] as const;
+type Gesture = (typeof GESTURES)[number];
+
 export interface Capable {
-  can?: readonly ('edit' | 'delete' | 'react')[];
+  can?: readonly Gesture[];
   capabilities?: Partial<CapabilityDocument>;
 }
 
@@ -38,13 +41,17 @@ export const person = (name: string): NativeUser => ({
   displayName: name.slice(0, 1).toUpperCase() + name.slice(1),
 });
 
-const ALL = { can: ['edit', 'delete', 'react'], capabilities: {} } as const;
+const ALL = { can: GESTURES, capabilities: {} };
 
 /** What people see in one native channel, of a chat that can whatever a test wants it to: its people's gestures go to `accept`. */
 export class VisibleChannel {
   readonly shown: Shown[] = [];
   /** Of every call that changed something, in their order. */
   readonly calls: string[] = [];
+  /** Matrix ids of who types, as far as it was told. */
+  readonly typing = new Set<string>();
+  /** Matrix ids, and the native message up to which they have read. */
+  readonly read = new Map<string, string>();
   /** Thrown before or after a call has its effect, when it says so. */
   weather: (name: string) => 'lost' | 'answer lost' | 'fine' = () => 'fine';
   /** Keys that were used, with the message they made. */
@@ -60,7 +67,7 @@ export class VisibleChannel {
   /** Stands in for a platform's real channel; again after a restart of the gateway. */
   takeOver(platform: Platform, accept: (page: InboundPage) => Promise<void>, capable: Capable = {}): void {
     const { can, capabilities } = { ...ALL, ...capable };
-    const able: Required<Pick<Abilities, 'edit' | 'delete' | 'react'>> = {
+    const able: Required<Pick<Abilities, Gesture>> = {
       edit: ({ nativeId }, to, call) => this.called('edit', call, () => this.edited(nativeId, to)),
       delete: ({ nativeId }, call) => this.called('delete', call, () => this.removed(nativeId)),
       react: ({ nativeId }, emoji, change, author, call) =>
@@ -68,6 +75,15 @@ export class VisibleChannel {
           const who = platform.capabilities.personalReactions ? author.id : 'causeway';
           this.reacted(nativeId, emoji, change, who);
         }),
+      showTyping: (_channelId, { id }, typing) => {
+        if (typing) this.typing.add(id);
+        else this.typing.delete(id);
+        return Promise.resolve();
+      },
+      showRead: ({ nativeId }, { id }) => {
+        this.read.set(id, this.find(nativeId).nativeId);
+        return Promise.resolve();
+      },
     };
     this.accept = accept;
     const document: CapabilityDocument = {

@@ -108,6 +108,7 @@ describe('EDUs', () => {
   it('of whatever kind do no harm, and those of others’ users are told apart', async () => {
     const edus = [
       { type: 'm.custom', sender: peer.user('peer'), content: {} },
+      { type: 'm.typing', sender: peer.user('peer'), content: { room_id: '!none:acme.example', typing: true } },
       { type: 'm.custom', sender: '@eve:other.example', content: {} },
       { edu_type: 'm.typing', content: { user_id: '@eve:other.example' } },
       null,
@@ -117,6 +118,7 @@ describe('EDUs', () => {
     expect(answer).toMatchObject({ status: 200, json: { failed_pdus: {} } });
     const { values } = await acme.app.get(Metrics).edus.get();
     expect(Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))).toEqual({
+      taken: 1,
       ignored: 1,
       foreign: 1,
       malformed: 3,

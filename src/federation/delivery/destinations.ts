@@ -74,6 +74,11 @@ export class Destinations {
     });
   }
 
+  /** As far as this process knows. */
+  isFailing(server: ServerName): boolean {
+    return this.failing.has(server);
+  }
+
   /** Which servers fail now, whichever process has found it out. */
   async refresh(): Promise<void> {
     const rows = await this.database.read.findBy(DestinationEntity, { failingSince: Not(IsNull()) });

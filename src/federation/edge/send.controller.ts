@@ -12,6 +12,7 @@ import {
   type Result,
   type RoomId,
   type ServerName,
+  ephemeraOf,
   err,
   eventIdOf,
   isJsonObject,
@@ -24,6 +25,7 @@ import {
   servedPaths,
 } from '../../protocol/index.js';
 import { Metrics } from '../../observability/metrics.js';
+import { Ephemera } from '../../rooms/ephemera.js';
 import { Hub } from '../../rooms/hub.js';
 import { Participant } from '../../rooms/participant.js';
 import { RoomReader } from '../../rooms/room-reader.js';
@@ -46,6 +48,7 @@ export class SendController implements FederationController {
     private readonly participant: Participant,
     private readonly invitations: Invitations,
     private readonly transactions: Transactions,
+    private readonly ephemera: Ephemera,
     private readonly metrics: Metrics,
   ) {}
 
@@ -84,11 +87,16 @@ export class SendController implements FederationController {
     return { failed_pdus: failed };
   }
 
-  /** One counts only when its sender belongs to the origin (profile §5). No type of them means anything here yet. */
+  /** One counts only when its sender belongs to the origin (profile §5). */
   private receiveEdu(origin: ServerName, value: JsonValue): void {
     const edu = parseEdu(value);
-    if (edu === undefined) this.metrics.edus.inc({ outcome: 'malformed' });
-    else this.metrics.edus.inc({ outcome: serverOfUser(edu.sender) === origin ? 'ignored' : 'foreign' });
+    if (edu === undefined || serverOfUser(edu.sender) !== origin) {
+      this.metrics.edus.inc({ outcome: edu === undefined ? 'malformed' : 'foreign' });
+      return;
+    }
+    const told = ephemeraOf(edu);
+    this.metrics.edus.inc({ outcome: told.length === 0 ? 'ignored' : 'taken' });
+    for (const each of told) this.ephemera.heard(each);
   }
 
   private async receiveInRoom(
