@@ -51,6 +51,7 @@ const CAPABILITIES = {
   topic: true,
   rename: true,
   typing: true,
+  read: true,
   history: true,
   members: true,
   conversations: true,
@@ -144,6 +145,13 @@ export class ContractApi {
       const { author, typing } = asObject(await readJson(request));
       const event = { type: 'typing', by: authorView(parseRemote(author)), typing: typing === true } as const;
       this.#options.ephemera.fromGateway({ ...event, channelId: this.#channel(id).id });
+      sendNothing(response);
+    },
+    'POST channels :id read': async ({ request, response }, [id = '']) => {
+      const { author, message_id: messageId } = asObject(await readJson(request));
+      const [channel, message] = this.#message([id, typeof messageId === 'string' ? messageId : '']);
+      const event = { type: 'read', by: authorView(parseRemote(author)), messageId: message.id } as const;
+      this.#options.ephemera.fromGateway({ ...event, channelId: channel.id });
       sendNothing(response);
     },
     'POST conversations': (exchange) => this.#openConversation(exchange),

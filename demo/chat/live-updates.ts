@@ -15,7 +15,7 @@ const RECONNECT_MS = 1_000;
  * Server-sent events for open pages. Each page is a cursor on the log: what it missed while it was away and what
  * happens now reach it by the same reading, so a reconnect loses nothing and repeats nothing.
  *
- * Events: (unnamed, with the revision as id) a message as it is now; `channels` the channels as they are now; `typing`; `beat`;
+ * Events: (unnamed, with the revision as id) a message as it is now; `channels` the channels as they are now; `typing` and `read`; `beat`;
  * `reset` when the page knows a position that this log does not have.
  */
 export class LiveUpdates {
@@ -63,10 +63,11 @@ export class LiveUpdates {
       send(`event: channels\ndata: ${JSON.stringify(this.#channels(viewer))}\n\n`);
     };
     const unsubscribe = this.#wakeups.subscribe((change) => (change === 'message' ? catchUp() : tellChannels()));
-    const unlisten = this.#ephemera.subscribe(({ type, channelId, by, typing }) => {
+    const unlisten = this.#ephemera.subscribe(({ type, channelId, by, typing, messageId }) => {
       const channel = this.#store.channel(channelId);
-      if (type !== 'typing' || by.id === viewer.id || !channel || !this.#store.sees(viewer, channel)) return;
-      send(`event: typing\ndata: ${JSON.stringify({ channel_id: channelId, by, typing })}\n\n`);
+      if (by.id === viewer.id || !channel || !this.#store.sees(viewer, channel)) return;
+      const told = { channel_id: channelId, by, typing, message_id: messageId };
+      send(`event: ${type}\ndata: ${JSON.stringify(told)}\n\n`);
     });
     const beat = setInterval(() => send('event: beat\ndata: {}\n\n'), BEAT_MS);
     this.#open.add(response);

@@ -74,6 +74,7 @@ export class PageApi {
     'POST channels :id messages :id reactions': (exchange, ids) => this.#react(exchange, ids),
     'POST channels :id messages :id actions': (exchange, ids) => this.#press(exchange, ids),
     'POST channels :id typing': (exchange, ids) => this.#typing(exchange, ids),
+    'POST channels :id read': (exchange, ids) => this.#read(exchange, ids),
     'PUT channels :id archived': (exchange, ids) => this.#archive(exchange, ids),
     'PUT channels :id topic': (exchange, ids) => this.#setTopic(exchange, ids),
     'PUT channels :id name': (exchange, ids) => this.#rename(exchange, ids),
@@ -205,6 +206,15 @@ export class PageApi {
     const [{ id, username, displayName }, channel] = this.#place(url, channelId);
     const by = { id, username, display_name: displayName };
     this.#options.ephemera.fromPage({ type: 'typing', channelId: channel.id, by, typing: typing === true });
+    sendNothing(response);
+  }
+
+  async #read({ request, response, url }: Exchange, [channelId]: readonly string[]): Promise<void> {
+    const { message_id: id } = asObject(await readJson(request));
+    const [{ id: personId, username, displayName }, channel] = this.#place(url, channelId);
+    const by = { id: personId, username, display_name: displayName };
+    const messageId = this.#message(channel, id).id;
+    this.#options.ephemera.fromPage({ type: 'read', channelId: channel.id, by, messageId });
     sendNothing(response);
   }
 

@@ -413,6 +413,33 @@ describe.skipIf(ABSENT && !REQUIRED)('the page in a browser', { timeout: 30_000 
       await until(async () => (await ada.getByTestId('typing').textContent()) === '');
     });
 
+    it('shows who has read the newest message, also of another company, and tells the gateway', async () => {
+      const ada = await open('?as=ada#general');
+      await ada.getByTestId('composer').fill('read this');
+      await ada.getByTestId('send').click();
+      const charles = await open('?as=charles#general');
+      await message(charles, 'read this').waitFor();
+      await until(async () => (await ada.getByTestId('seen').textContent()) === 'Seen by Charles Babbage');
+      const { body } = await contractCall(chat, 'events?cursor=0');
+      const { events, ephemeral } = body as { events: { message: { id: string } }[]; ephemeral: { type: string }[] };
+      const id = events[0]?.message.id;
+      expect(ephemeral.filter(({ type }) => type === 'read')).toMatchObject([
+        { channel_id: 'C1', user: { username: 'charles' }, message_id: id },
+      ]);
+      await contractCall(chat, 'channels/C1/read', {
+        method: 'POST',
+        body: JSON.stringify({ author: GRACE, message_id: id }),
+      }).catch(() => undefined); // an answer without a body
+      await until(
+        async () =>
+          (await ada.getByTestId('seen').textContent()) === 'Seen by Charles Babbage, Grace Hopper (globex.example)',
+      );
+      await charles.getByTestId('composer').fill('and this');
+      await charles.getByTestId('send').click();
+      await until(async () => (await charles.getByTestId('seen').textContent()) === 'Seen by Ada Lovelace');
+      expect(problems).toEqual([]);
+    });
+
     it('a conversation with another company is seen by its people alone, and the gateway is asked to invite', async () => {
       const ada = await open('?as=ada#general');
       const charles = await open('?as=charles#general');

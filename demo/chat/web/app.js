@@ -1,4 +1,13 @@
-import { deleteMessage, editMessage, loadWorkspace, press, react, setArchived, setTopic } from './chat-api.js';
+import {
+  deleteMessage,
+  editMessage,
+  loadWorkspace,
+  press,
+  react,
+  setArchived,
+  setTopic,
+  tellRead,
+} from './chat-api.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { ConversationDialog } from './conversation-dialog.js';
@@ -8,6 +17,7 @@ import { serverBadge } from './message-list.js';
 import { Outbox } from './outbox.js';
 import { initTheme } from './theme.js';
 import { ThreadPanel } from './thread-panel.js';
+import { Seen } from './seen.js';
 import { Typing } from './typing.js';
 import { ReadMarks, rememberedPerson, rememberPerson } from './read-marks.js';
 import { serversOf, Sidebar } from './sidebar.js';
@@ -41,6 +51,7 @@ const threadComposer = new Composer({
   },
 });
 const typing = new Typing(() => channel?.id);
+const seen = new Seen(() => session?.conversation.newest());
 const dialog = new ConversationDialog(as, (opened) => {
   wantedChannel = opened.name;
   location.hash = encodeURIComponent(opened.name);
@@ -105,7 +116,8 @@ async function become(person) {
     if (channelId === channel?.id) session?.conversation.paintOutbox();
     session?.thread.paintOutbox();
   });
-  const conversation = new Conversation({ person, people, outbox, marks, does, onChange: paint });
+  const onRead = (message) => void tellRead(person.username, message.channel_id, message.id).catch(() => undefined); // may be lost
+  const conversation = new Conversation({ person, people, outbox, marks, does, onChange: paint, onRead });
   const thread = new ThreadPanel({ person, outbox, composer: threadComposer, does: threadDoes });
   session = { person, conversation, outbox, marks, thread };
   const mine = session;
@@ -123,6 +135,7 @@ async function become(person) {
     onMessage: receive,
     onChannels: updateChannels,
     onTyping: (event) => typing.receive(event),
+    onRead: (event) => seen.receive(event),
     onState: connection,
     onReset: () => location.reload(),
     onBeat: () => conversation.refreshDays(),
@@ -225,6 +238,7 @@ function paint() {
   byId('channel-name').title = `Channel id ${channel.id}`;
   paintShared(serversOf(channel));
   byId('archive').hidden = channel.archived;
+  seen.paint();
   document.title = `${channels.some(isUnread) ? '● ' : ''}${titleOf(channel)} · ${workspace.name}`;
 }
 

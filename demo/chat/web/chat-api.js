@@ -49,6 +49,8 @@ export const react = (as, message, emoji, change) =>
 export const press = (as, message, action) => call(`${path(message)}/actions`, { as }, json('POST', { action }));
 export const tellTyping = (as, channelId, typing) =>
   call(`${channel(channelId)}/typing`, { as }, json('POST', { typing }));
+export const tellRead = (as, channelId, messageId) =>
+  call(`${channel(channelId)}/read`, { as }, json('POST', { message_id: messageId }));
 export const setTopic = (as, channelId, topic) => call(`${channel(channelId)}/topic`, { as }, json('PUT', { topic }));
 export const openConversation = (as, people, remote) => call('conversations', { as }, json('POST', { people, remote }));
 

@@ -12,6 +12,7 @@ export class Conversation {
   #outbox;
   #marks;
   #onChange;
+  #onRead;
   #histories = new Map();
   #person;
   #people = [];
@@ -24,8 +25,8 @@ export class Conversation {
   #resized = new ResizeObserver(() => this.#atEnd && this.scrollToEnd());
   #listening = new AbortController();
 
-  /** @param {{ person, people: object[], outbox, marks, does, onChange: () => void }} options `does`: what can be done with a message */
-  constructor({ person, people, outbox, marks, does, onChange }) {
+  /** @param {{ person, people: object[], outbox, marks, does, onChange: () => void, onRead: (message) => void }} options `does`: what can be done with a message */
+  constructor({ person, people, outbox, marks, does, onChange, onRead }) {
     this.#view = { me: person, does, find: (id) => this.find(id) };
     this.#as = person.username;
     this.#person = person;
@@ -33,6 +34,7 @@ export class Conversation {
     this.#outbox = outbox;
     this.#marks = marks;
     this.#onChange = onChange;
+    this.#onRead = onRead;
     const { signal } = this.#listening;
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { signal, passive: true });
     byId('jump').addEventListener('click', () => this.scrollToEnd(), { signal });
@@ -297,10 +299,18 @@ export class Conversation {
     return element('a', { href, target: '_blank', rel: 'noopener' }, `as ${person.display_name}`);
   }
 
+  /** The newest message of the open channel: no notice, and nothing that is for one person. */
+  newest() {
+    return this.#messages().findLast((message) => message.kind === 'message' && !message.private);
+  }
+
   #markRead() {
     const last = this.#messages().at(-1);
     if (!last || document.hidden) return;
+    const before = this.#marks.position(this.#channel.id);
     this.#marks.advance(this.#channel.id, last.position);
+    const newest = this.newest();
+    if (newest && newest.position > before && newest.author?.id !== this.#person.id) this.#onRead(newest);
   }
 
   #scrolled() {

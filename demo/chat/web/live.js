@@ -6,7 +6,7 @@ const RECONNECT_MS = 2_000;
  * Messages as they happen, beginning behind `position`. After a break it goes on where it stopped: nothing is lost,
  * nothing comes twice.
  * @param {{ as: string, position: number, onMessage: (message) => void, onChannels: (channels) => void,
- *   onTyping: (typing) => void, onState: (connected: boolean) => void, onReset: () => void, onBeat: () => void }} options
+ *   onTyping: (typing) => void, onRead: (read) => void, onState: (connected: boolean) => void, onReset: () => void, onBeat: () => void }} options
  * @returns {{ close(): void }}
  */
 export function openLive(options) {
@@ -54,6 +54,10 @@ export function openLive(options) {
     source.addEventListener('typing', (event) => {
       alive();
       options.onTyping(JSON.parse(event.data));
+    });
+    source.addEventListener('read', (event) => {
+      alive();
+      options.onRead(JSON.parse(event.data));
     });
     source.addEventListener('beat', () => {
       alive();
