@@ -141,6 +141,27 @@ forEachDatabase(({ name: engine, createUrl }) => {
       expect(events.map(({ position }) => position)).toEqual([0, 1, 2]);
     });
 
+    it.each([1, 2])(
+      'lets nothing overtake what the database fails over (%i times): what came behind it is to be repeated with it',
+      async (failures) => {
+        const { log, reader } = await gateway();
+        await log.create(room, []);
+        let left = failures;
+        const settle = (): Promise<void> =>
+          left-- > 0 ? Promise.reject(Object.assign(new Error('cut'), { code: 'ECONNRESET' })) : Promise.resolve();
+        const names = Array.from({ length: 150 }, (_, n) => String(n));
+        const jobs = [aMessage('first'), ...names.map((each) => aMessage(each, each === '20' ? settle : undefined))];
+        const said = async (): Promise<string[]> => bodies(await reader.eventsAfter(ROOM, -1, 500));
+        while ((await said()).length < jobs.length) {
+          const done = (await said()).length;
+          const outcomes = await Promise.allSettled(jobs.slice(done).map((job) => log.append(ROOM, job)));
+          expect(outcomes.findLastIndex(({ status }) => status === 'fulfilled')).toBe((await said()).length - done - 1);
+        }
+        expect(await said()).toEqual(['first', ...names]);
+        expect(left).toBeLessThanOrEqual(0);
+      },
+    );
+
     it('of a room that is not known takes nothing', async () => {
       const { log } = await gateway();
       await expect(log.append(ROOM, aMessage('x'))).rejects.toBeInstanceOf(UnknownRoom);

@@ -4,6 +4,7 @@ import { Clock } from '../persistence/clock.js';
 import { Database } from '../persistence/database.js';
 import { RoomEntity } from '../persistence/entities/index.js';
 import { failpoint } from '../persistence/failpoint.js';
+import { unavailabilityOf } from '../persistence/unavailability.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import type { EventId, Pdu, RoomId } from '../protocol/index.js';
 import {
@@ -143,20 +144,27 @@ export class RoomLog {
           if (outcome !== undefined) resolve(outcome);
         });
       } catch (error) {
-        if (group.length === 1) group[0]?.reject(error);
-        // One job's failure must not fail its neighbours: each once more, alone.
-        else for (const queued of group) await this.alone(roomId, queued);
+        if (isOfNoJob(error)) rejectAll([...group, ...queue.splice(0)], error);
+        else if (group.length === 1) rejectAll(group, error);
+        else await this.eachAlone(roomId, group, queue);
       }
     }
     this.queues.delete(roomId);
   }
 
-  private async alone(roomId: RoomId, { job, resolve, reject }: QueuedJob): Promise<void> {
-    try {
-      const [outcome] = await this.commitGroup(roomId, [job]);
-      if (outcome !== undefined) resolve(outcome);
-    } catch (error) {
-      reject(error);
+  /** One job's failure must not fail its neighbours. */
+  private async eachAlone(roomId: RoomId, group: QueuedJob[], queue: QueuedJob[]): Promise<void> {
+    for (const [index, { job, resolve, reject }] of group.entries()) {
+      try {
+        const [outcome] = await this.commitGroup(roomId, [job]);
+        if (outcome !== undefined) resolve(outcome);
+      } catch (error) {
+        if (isOfNoJob(error)) {
+          rejectAll([...group.slice(index), ...queue.splice(0)], error);
+          return;
+        }
+        reject(error);
+      }
     }
   }
 
@@ -262,6 +270,16 @@ export class RoomLog {
     for (const listener of this.listeners) await listener(manager, appended);
     this.wakeups.wake('room', roomId);
   }
+}
+
+/**
+ * A failure that says nothing about what was to be appended. What came behind it must not be appended either: it is repeated with
+ * it, and would have overtaken it.
+ */
+const isOfNoJob = (error: unknown): boolean => error instanceof HeadMoved || unavailabilityOf(error) !== undefined;
+
+function rejectAll(jobs: readonly QueuedJob[], error: unknown): void {
+  for (const { reject } of jobs) reject(error);
 }
 
 class KnownEvents {

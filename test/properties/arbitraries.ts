@@ -9,6 +9,7 @@ import type {
   ServerName,
   UserId,
 } from '../../src/protocol/index.js';
+import { parseServerName } from '../../src/protocol/index.js';
 
 /** Text that JSON can carry: any code points but lone surrogates. */
 export const text = fc.string({ unit: 'binary', maxLength: 12 });
@@ -57,7 +58,8 @@ export function reordered(value: JsonValue, order: (length: number) => number): 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z])?$/).filter((each) => /[g-z]$/.test(each));
 export const serverName = fc
   .tuple(fc.array(label, { minLength: 1, maxLength: 3 }), fc.option(fc.integer({ min: 0, max: 65_535 })))
-  .map(([labels, port]) => `${labels.join('.')}${port === null ? '' : `:${String(port)}`}` as ServerName);
+  .map(([labels, port]) => `${labels.join('.')}${port === null ? '' : `:${String(port)}`}`)
+  .filter((name): name is ServerName => parseServerName(name) !== undefined); // `0x` is an address
 export const userId = fc
   .tuple(fc.stringMatching(/^[a-z0-9._=/+-]{1,10}$/), serverName)
   .map(([localpart, server]) => `@${localpart}:${server}` as UserId);
