@@ -13,7 +13,12 @@ export type Operation =
     }
   | { kind: 'edit'; nativeId: string; to: OutboundMessage }
   | { kind: 'delete'; nativeId: string; author: RemoteAuthor | undefined }
-  | { kind: 'react'; nativeId: string; emoji: Emoji; change: 'add' | 'remove'; author: RemoteAuthor };
+  | { kind: 'react'; nativeId: string; emoji: Emoji; change: 'add' | 'remove'; author: RemoteAuthor }
+  | { kind: 'topic'; topic: string }
+  | { kind: 'member'; member: RemoteAuthor; change: 'join' | 'leave' };
+
+/** What a notice tells too, so that a chat that refuses it has lost nothing. */
+export const isToldToo = ({ kind }: { kind: DeliveryKind }): boolean => kind === 'topic' || kind === 'member';
 
 /** As it is stored beside its kind: a message as itself, everything else as an object of its fields. */
 export function payloadOf(operation: Operation): string {

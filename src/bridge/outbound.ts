@@ -13,7 +13,7 @@ import { type Call, type Platform, PlatformError } from '../platform/port.js';
 import type { EventId } from '../protocol/index.js';
 import { RoomReader, type StoredEvent } from '../rooms/room-reader.js';
 import { newDelivery } from './notices.js';
-import { type Operation, operationOf } from './operations.js';
+import { type Operation, isToldToo, operationOf } from './operations.js';
 import { parkedNotice } from './parked.js';
 import { type Plan, Plans } from './plans.js';
 import { type ReactionChange, Reactions } from './reactions.js';
@@ -21,6 +21,8 @@ import { type ReactionChange, Reactions } from './reactions.js';
 const PAGE = 50;
 const RETRY = { firstMs: 500, longestMs: 300_000 };
 const FAILED_RETRY_MS = 5_000;
+/** Attempts at an edit, a delete or a reaction that the chat denies; then it is parked. */
+const MOST_DENIED = 5;
 /** Of a platform that has not said yet what it can. */
 const UNKNOWN_RETRY_MS = 200;
 const MAX_REASON = 500;
@@ -217,7 +219,13 @@ export class Outbound {
     );
     const note = (change: Partial<DeliveryEntity>): Promise<unknown> =>
       lease.transaction((manager) => manager.update(DeliveryEntity, { id: delivery.id, state: 'intent' }, change));
-    if (error.retry) {
+    if (isToldToo(delivery) && error.code !== 'unavailable') {
+      await note({ state: 'done', reason, attempts });
+      return 'settled';
+    }
+    // A right that is missing for edits or reactions holds back no message behind them for ever.
+    const isMissingRight = error.code === 'denied' && delivery.kind !== 'message' && delivery.kind !== 'notice';
+    if (error.retry && !(isMissingRight && attempts >= MOST_DENIED)) {
       const { retryAfterMs } = error.options;
       const waitMs = retryAfterMs === undefined ? backoff(RETRY, attempts) : asAsked(retryAfterMs);
       await note({ attempts, reason, nextAttemptAt: this.clock.now() + waitMs });
@@ -285,6 +293,12 @@ async function make({ platform, mapping }: Target, operation: Operation, call: C
       await can.react({ channelId, nativeId }, emoji, change, author, call);
       return null;
     }
+    case 'topic':
+      await can.setTopic?.(channelId, operation.topic, call);
+      return null;
+    case 'member':
+      await can.showMember?.(channelId, operation.member, operation.change, call);
+      return null;
   }
 }
 

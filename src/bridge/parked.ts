@@ -29,6 +29,10 @@ function whatOf(operation: Operation): string {
         : `That ${named(operation.author)} took a message back`;
     case 'react':
       return `A reaction of ${named(operation.author)}`;
+    case 'topic':
+      return 'A new topic';
+    case 'member':
+      return `That ${named(operation.member)} came or went`;
   }
 }
 

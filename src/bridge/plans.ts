@@ -23,6 +23,7 @@ import type { Operation } from './operations.js';
 import { People } from './people.js';
 import { REDACTION, Redactions, redactedBy } from './redactions.js';
 import { type ReactionChange, Reactions } from './reactions.js';
+import { stateChanges } from './state-changes.js';
 import { stateNotice } from './state-notices.js';
 
 /** What a native channel has to be told of an event. */
@@ -82,10 +83,11 @@ export class Plans {
     const before = await this.reader.stateEventBefore(roomId, pdu.type, pdu.state_key ?? '', position);
     const sender = await this.people.author(roomId, pdu.sender);
     const told = stateNotice(pdu, before?.pdu, { sender, serverName: this.configuration.serverName });
-    if (told === undefined) return [];
+    const changes = stateChanges(pdu, before?.pdu, platform.can, this.configuration.serverName);
+    if (told === undefined) return changes;
     const { actions, ...words } = told;
     const message = actions === undefined || !platform.capabilities.actions ? words : { ...words, actions };
-    return [{ kind: 'notice', message }];
+    return [...changes, { kind: 'notice', message }];
   }
 
   private async message(channel: Channel, event: StoredEvent): Promise<Operation[]> {

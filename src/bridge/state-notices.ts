@@ -54,7 +54,8 @@ function knockNotice(member: UserId, who: string, reason: unknown): OutboundMess
   return actions.some(({ id }) => id.length > MAX_ACTION_ID) ? notice(text) : { ...notice(text), actions };
 }
 
-const personOf = (id: UserId, name: unknown): RemoteAuthor => ({
+/** As their membership names them. */
+export const personOf = (id: UserId, name: unknown): RemoteAuthor => ({
   id,
   displayName: displayName(name) ?? localpartOf(id),
   server: serverOfUser(id),

@@ -255,6 +255,35 @@ forEachDatabase(({ createUrl }) => {
     });
   });
 
+  describe('a room', () => {
+    it('shows in the channel who of other companies is there, and its topic; the channel keeps its name', async () => {
+      const { hub, participant } = two;
+      await participant.channel.say('grace', 'hello');
+      const grace = participant.user('grace');
+      await until('she is there', () => hub.channel.members.has(grace));
+      await hub.gateway.rooms.send({
+        roomId: two.roomId,
+        sender: hub.gateway.rooms.bot,
+        type: 'm.room.power_levels',
+        stateKey: '',
+        content: { users: { [hub.gateway.rooms.bot]: 100, [grace]: 50 }, state_default: 50 },
+      });
+      await until('she may', async () => (await two.events(participant, 'm.room.power_levels')).length > 0);
+      const change = (type: string, content: JsonObject) =>
+        participant.gateway.rooms.send({ roomId: two.roomId, sender: grace, type, stateKey: '', content });
+      await change('m.room.topic', { topic: 'Plans\nfor all' });
+      await change('m.room.name', { name: 'Theirs' });
+      await until('the topic', () => hub.channel.topic === 'Plans for all');
+      await change('m.room.topic', {});
+      await until('no topic', () => hub.channel.topic === '');
+      await participant.gateway.rooms.leave(two.roomId, grace);
+      await until('she has left', () => !hub.channel.members.has(grace));
+      await two.settled();
+      expect(hub.channel.calls.filter((name) => name === 'topic')).toHaveLength(2);
+      expect(participant.channel.calls).not.toContain('topic');
+    });
+  });
+
   describe('a call that fails', () => {
     it('for good is told in its place; one about a message that is gone natively is over', async () => {
       const { hub, participant } = two;
@@ -286,6 +315,17 @@ forEachDatabase(({ createUrl }) => {
       const hello = participant.channel.saying('hello');
       expect(participant.channel.saying('an answer').replyTo).toBe(hello.nativeId);
       expect(hello.reactions.get('👍')).toEqual(new Set([hub.user('ada')]));
+    });
+
+    it('because a right is missing holds no message back: what is told otherwise too is left, what is not is parked', async () => {
+      const { hub, participant } = two;
+      hub.channel.weather = (name) => (name === 'send' ? 'fine' : 'denied');
+      const id = await participant.channel.say('grace', 'hello');
+      await participant.channel.react('grace', id, THUMB);
+      await participant.channel.say('grace', 'next');
+      await until('the next', () => hub.channel.texts().includes('next'));
+      expect(hub.channel.members).not.toContain(participant.user('grace'));
+      expect(await hub.gateway.app.get(Deliveries).list('dead', 10)).toMatchObject([{ kind: 'react', attempts: 5 }]);
     });
 
     it('with its answer lost is repeated with the same key, and says that it is', async () => {

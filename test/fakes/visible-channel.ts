@@ -27,7 +27,7 @@ export interface Shown {
   reactions: Map<string, Set<string>>;
 }
 
-const GESTURES = ['edit', 'delete', 'react', 'showTyping', 'showRead'] as const;
+const GESTURES = ['edit', 'delete', 'react', 'showTyping', 'showRead', 'setTopic', 'showMember'] as const;
 type Gesture = (typeof GESTURES)[number];
 
 export interface Capable {
@@ -50,10 +50,13 @@ export class VisibleChannel {
   readonly calls: string[] = [];
   /** Matrix ids of who types, as far as it was told. */
   readonly typing = new Set<string>();
+  topic = '';
+  /** Matrix ids of who of other companies is there, as far as it was told. */
+  readonly members = new Set<string>();
   /** Matrix ids, and the native message up to which they have read. */
   readonly read = new Map<string, string>();
   /** Thrown before or after a call has its effect, when it says so. */
-  weather: (name: string) => 'lost' | 'answer lost' | 'fine' = () => 'fine';
+  weather: (name: string) => 'lost' | 'answer lost' | 'denied' | 'fine' = () => 'fine';
   /** Keys that were used, with the message they made. */
   private readonly keys = new Map<string, string>();
   private count = 0;
@@ -80,6 +83,12 @@ export class VisibleChannel {
         else this.typing.delete(id);
         return Promise.resolve();
       },
+      setTopic: (_channelId, topic, call) => this.called('topic', call, () => void (this.topic = topic)),
+      showMember: (_channelId, { id }, change, call) =>
+        this.called('member', call, () => {
+          if (change === 'join') this.members.add(id);
+          else this.members.delete(id);
+        }),
       showRead: ({ nativeId }, { id }) => {
         this.read.set(id, this.find(nativeId).nativeId);
         return Promise.resolve();
@@ -194,6 +203,7 @@ export class VisibleChannel {
   private async called(name: string, { key }: Call, effect: () => unknown): Promise<void> {
     const weather = this.weather(name);
     await Promise.resolve();
+    if (weather === 'denied') throw new PlatformError('denied', 'a right is missing', { certainlyNotDone: true });
     if (weather === 'lost') throw new PlatformError('unavailable', 'lost', { certainlyNotDone: true });
     if (!this.keys.has(key)) {
       const made = effect();

@@ -254,7 +254,7 @@ export class PlatformCursorEntity {
 export type DeliveryState = 'intent' | 'done' | 'dead' | 'discarded';
 
 /** What is called: `notice` is a message of the gateway itself. */
-export type DeliveryKind = 'message' | 'notice' | 'edit' | 'delete' | 'react';
+export type DeliveryKind = 'message' | 'notice' | 'edit' | 'delete' | 'react' | 'topic' | 'member';
 
 /** A call to a platform: written before the call, settled after it. Its id is the idempotency key. */
 @Entity('delivery')

@@ -110,6 +110,7 @@ export class Events {
         return this.deleted(json(event.previous_message), event.deleted_ts, event, base);
       case 'channel_topic':
       case 'group_topic':
+        if (isOurs(event, us)) return [];
         return this.channelChange(event, base, 'topic', { topic: asTyped(text(event.topic)) });
       case 'channel_convert_to_private':
         return this.channelChange(event, base, 'visibility', { private: true });
