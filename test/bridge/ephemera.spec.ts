@@ -76,6 +76,7 @@ describe('typing and receipts', () => {
     reads(two.hub, 'ada', two.hub.channel.saying('hello').nativeId);
     await until('reading is seen', () => two.participant.channel.read.has(two.hub.user('ada')));
     expect([...two.participant.channel.typing]).toEqual([]);
+    await until('its answer', async () => (await sent(two.hub)).taken !== undefined);
     expect(await sent(two.hub)).toEqual({ taken: 1 });
   });
 
