@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Ephemera, Ephemeral } from './ephemera.js';
-import { type Files, fileId, MAX_FILE_BYTES } from './files.js';
+import { type Files, fileId, MAX_FILE_BYTES, readAway } from './files.js';
 import {
   asObject,
   type Exchange,
@@ -270,7 +270,7 @@ export class ContractApi {
     const key = keyOf(exchange);
     const known = store.answerOf(key);
     if (known !== undefined) {
-      request.resume();
+      await readAway(request);
       sendJson(response, 200, known);
       return;
     }

@@ -2,7 +2,6 @@ import { createReadStream, createWriteStream, mkdirSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Problem, notFound } from './http.js';
 import type { Store } from './store.js';
@@ -47,14 +46,11 @@ export class Files {
     const id = `F-${this.#store.ports.newId()}`;
     const part = join(this.#folder, `${id}.part`);
     let size = 0;
-    const bounded = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length;
-        done(size > MAX_FILE_BYTES ? new Problem(413, 'too_large', 'The file is too large.') : null, chunk);
-      },
-    });
     try {
-      await pipeline(request, bounded, createWriteStream(part, { mode: 0o600 }));
+      await pipeline(
+        bounded(request, (bytes) => (size = bytes)),
+        createWriteStream(part, { mode: 0o600 }),
+      );
     } catch (error) {
       await rm(part, { force: true });
       throw error;
@@ -87,6 +83,22 @@ export class Files {
       'cache-control': 'private, max-age=86400, immutable',
     });
     await pipeline(createReadStream(join(this.#folder, file.id)), response).catch(() => response.destroy());
+  }
+}
+
+/** Reads a file that is here already: an answer before the end of the request leaves its sender in doubt about the connection. */
+export async function readAway(request: IncomingMessage): Promise<void> {
+  for await (const chunk of bounded(request, () => undefined)) void chunk;
+}
+
+/** The request's bytes; `counted` is told how many have come. @throws Problem 413 */
+async function* bounded(request: AsyncIterable<Buffer>, counted: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > MAX_FILE_BYTES) throw new Problem(413, 'too_large', 'The file is too large.');
+    counted(size);
+    yield chunk;
   }
 }
 
