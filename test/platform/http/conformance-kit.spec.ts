@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCompany, TOKEN, writeAs } from '../../../demo/chat/a-chat.js';
@@ -48,19 +48,23 @@ async function broken({ request, answer }: Defect): Promise<string> {
     const key = Array.isArray(header) ? header[0] : header;
     const asked = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', key, authorization };
     const call = { ...asked, ...request?.(asked) };
-    const headers = new Headers({ authorization: call.authorization });
-    if (type !== undefined) headers.set('content-type', type);
-    if (call.key !== undefined) headers.set('idempotency-key', call.key);
-    const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
-    const given = await fetch(`${chat.url}${call.path}`, { method: call.method, headers, ...body });
-    const said = { status: given.status, body: Buffer.from(await given.arrayBuffer()).toString('latin1') };
+    const headers = {
+      authorization: call.authorization,
+      ...(type === undefined ? {} : { 'content-type': type }),
+      ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
+    };
+    const passed = httpRequest(`${chat.url}${call.path}`, { method: call.method, headers, agent: false });
+    passed.end(Buffer.concat(chunks));
+    const [given] = (await once(passed, 'response')) as [IncomingMessage];
+    const said = { status: given.statusCode ?? 0, body: (await buffer(given)).toString('latin1') };
     return { ...said, ...answer?.(asked, said) };
   };
   const server = createServer((incoming, response) => {
     handle(incoming).then(
       ({ status, body }) => {
         const bytes = Buffer.from(body, 'latin1');
-        response.writeHead(status, status === 204 ? {} : { 'content-length': bytes.length }).end(bytes);
+        const length = status === 204 ? {} : { 'content-length': bytes.length };
+        response.writeHead(status, { ...length, connection: 'close' }).end(bytes); // it passes on calls, not connections
       },
       (error: unknown) => response.destroy(error instanceof Error ? error : undefined),
     );
