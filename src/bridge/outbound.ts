@@ -22,7 +22,7 @@ const PAGE = 50;
 const RETRY = { firstMs: 500, longestMs: 300_000 };
 const FAILED_RETRY_MS = 5_000;
 /** Attempts at an edit, a delete or a reaction that the chat denies; then it is parked. */
-const MOST_DENIED = 5;
+const MOST_DENIED = 4;
 /** Of a platform that has not said yet what it can. */
 const UNKNOWN_RETRY_MS = 200;
 const MAX_REASON = 500;
