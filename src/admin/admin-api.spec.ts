@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { Logger } from 'nestjs-pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Bridge } from '../bridge/bridge.js';
 import { ConfigModule, loadConfiguration } from '../config/index.js';
 import { FederationClientModule } from '../federation/client/federation-client.module.js';
 import { FederationServer } from '../federation/edge/federation-server.js';
 import { RoomMappings } from '../mapping/room-mappings.js';
 import { loggingModule } from '../observability/logging.js';
 import { MediaModule } from '../media/media.module.js';
+import type { CapabilityDocument } from '../platform/port.js';
 import { ObservabilityModule } from '../observability/observability.module.js';
 import { Database } from '../persistence/database.js';
 import {
@@ -348,6 +350,49 @@ describe('mappings', () => {
 });
 
 describe('operations', () => {
+  test('each chat is shown with what it can, and with what is wrong with it', async () => {
+    expect((await api('GET', 'platforms')).body).toEqual({ platforms: [] });
+    const capabilities: CapabilityDocument = {
+      platform: 'slack',
+      workspace: 'acme',
+      abilities: ['edit', 'react'],
+      privateNotices: true,
+      richText: true,
+      threads: true,
+      replies: false,
+      attachments: true,
+      actions: true,
+      personalReactions: false,
+      customEmoji: false,
+      maxTextBytes: 4_000,
+      maxFileBytes: 1_000,
+    };
+    const state = { kind: 'slack', workspace: 'acme', ready: false, trouble: 'the token was revoked', capabilities };
+    const chats = vi.spyOn(app.get(Bridge), 'chats').mockReturnValue([state]);
+    expect((await api('GET', 'platforms')).body.platforms).toEqual([
+      {
+        kind: 'slack',
+        workspace: 'acme',
+        ready: false,
+        trouble: 'the token was revoked',
+        abilities: ['edit', 'react'],
+        capabilities: {
+          private_notices: true,
+          rich_text: true,
+          threads: true,
+          replies: false,
+          attachments: true,
+          actions: true,
+          personal_reactions: false,
+          custom_emoji: false,
+        },
+        max_text_bytes: 4_000,
+        max_file_bytes: 1_000,
+      },
+    ]);
+    chats.mockRestore();
+  });
+
   test('a failing destination is shown, and tried at once when asked', async () => {
     const row = { server: GLOBEX, failingSince: 5, attempts: 7, nextAttemptAt: 9e12, lastError: 'x', lastSuccessAt: 1 };
     await app.get(Database).transaction((manager) => manager.insert(DestinationEntity, row));

@@ -1,5 +1,6 @@
 import { Controller, Get, HttpCode, NotFoundException, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Bridge } from '../bridge/bridge.js';
 import { Configuration } from '../config/index.js';
 import { Destinations } from '../federation/delivery/destinations.js';
 import { Refusals } from '../federation/refusals.js';
@@ -40,6 +41,7 @@ export class OperationsController {
     private readonly incidents: Incidents,
     private readonly refusals: Refusals,
     private readonly audit: Audit,
+    private readonly bridge: Bridge,
   ) {}
 
   @Get('status')
@@ -53,6 +55,36 @@ export class OperationsController {
       platforms: this.configuration.platforms.map(({ kind, workspace }) => ({ kind, workspace })),
       backlog: await this.backlog.counts(),
       newest_incidents: (await this.incidents.newest(NEWEST_INCIDENTS)).map(incidentView),
+    };
+  }
+
+  @Get('platforms')
+  @ApiOperation({
+    summary: 'The chats, and what each can do',
+    description:
+      'As this process knows it. `ready`: the chat has said what it can. `trouble`: why it cannot be reached as it is configured. What is not among `abilities` and `capabilities` has a fallback (docs/platforms).',
+  })
+  listPlatforms() {
+    return {
+      platforms: this.bridge.chats().map(({ kind, workspace, ready, trouble, capabilities: can }) => ({
+        kind,
+        workspace,
+        ready,
+        trouble: trouble ?? null,
+        abilities: can.abilities,
+        capabilities: {
+          private_notices: can.privateNotices,
+          rich_text: can.richText,
+          threads: can.threads,
+          replies: can.replies,
+          attachments: can.attachments,
+          actions: can.actions,
+          personal_reactions: can.personalReactions,
+          custom_emoji: can.customEmoji,
+        },
+        max_text_bytes: can.maxTextBytes,
+        max_file_bytes: can.maxFileBytes,
+      })),
     };
   }
 

@@ -6,7 +6,13 @@ import type { RoomMappingEntity } from '../persistence/entities/index.js';
 import { Tasks } from '../persistence/tasks.js';
 import { Wakeups } from '../persistence/wakeups.js';
 import { Platforms } from '../platform/platforms.js';
-import { type Platform, PlatformError, type PlatformHost, type RemoteFile } from '../platform/port.js';
+import {
+  type CapabilityDocument,
+  type Platform,
+  PlatformError,
+  type PlatformHost,
+  type RemoteFile,
+} from '../platform/port.js';
 import type { RoomId } from '../protocol/index.js';
 import { EphemeralLane } from './ephemeral-lane.js';
 import { Inbound } from './inbound.js';
@@ -15,6 +21,17 @@ import { Outbound } from './outbound.js';
 
 /** A wake-up may be lost; this is how long it can matter. */
 const POLL_MS = 5_000;
+
+/** How a chat fares, as this process knows it. */
+export interface ChatState {
+  kind: string;
+  workspace: string;
+  /** It has said what it can. */
+  ready: boolean;
+  /** Why it cannot be reached as it is configured, in a sentence. */
+  trouble: string | undefined;
+  capabilities: CapabilityDocument;
+}
 
 /** There is no such chat in the configuration. */
 export class UnknownPlatform extends Error {}
@@ -28,6 +45,7 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.logger.error({ err: error }, 'looking for what is to be carried failed');
   });
   private poll: NodeJS.Timeout | undefined;
+  private readonly troubles = new Map<Platform, string>();
   private stopping = false;
 
   constructor(
@@ -75,6 +93,13 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     await this.background.settled();
   }
 
+  chats(): ChatState[] {
+    return this.platforms.all.map((platform) => {
+      const { kind, workspace, ready, capabilities } = platform;
+      return { kind, workspace, ready, trouble: this.troubles.get(platform), capabilities };
+    });
+  }
+
   /** Maps a native channel to a room. Throws UnknownPlatform, PlatformError (no such channel) or MappingConflict. */
   async map(
     kind: string,
@@ -90,7 +115,8 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
     return this.mappings.create({ platform: kind, workspace, channelId, channelName: name }, roomId, lists, options);
   }
 
-  private hostFor({ kind, workspace }: Platform): PlatformHost {
+  private hostFor(platform: Platform): PlatformHost {
+    const { kind, workspace } = platform;
     return {
       ...this.inbox.sinkFor(kind, workspace),
       ephemeral: (event) => {
@@ -99,6 +125,8 @@ export class Bridge implements OnApplicationBootstrap, BeforeApplicationShutdown
       openFile: (mxc, maxBytes) => this.openFile(mxc, maxBytes),
       avatarUrl: () => undefined,
       trouble: (problem) => {
+        if (problem === undefined) this.troubles.delete(platform);
+        else this.troubles.set(platform, problem);
         this.logger.warn({ kind, workspace, problem }, 'a chat cannot be reached as it is configured');
       },
     };

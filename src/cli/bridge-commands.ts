@@ -3,8 +3,27 @@ import type { Answer } from './admin-client.js';
 import { plain, rowsOf, sheet, table, time } from './output.js';
 import { type Session, path } from './session.js';
 
-/** `causeway mappings …` and `causeway destinations …`. */
+/** `causeway platforms`, `causeway mappings …` and `causeway destinations …`. */
 export function addBridgeCommands(program: Command, session: Session): void {
+  program
+    .command('platforms')
+    .description('the chats, whether they can be reached, and what each can do')
+    .action(async () => {
+      session.show(await session.ask('GET', 'platforms'), (answer) =>
+        table(
+          rowsOf(answer, 'platforms').map((row) => ({ ...row, can: [row.abilities].flat().join(' ') })),
+          [
+            ['PLATFORM', 'kind'],
+            ['WORKSPACE', 'workspace'],
+            ['READY', 'ready'],
+            ['TROUBLE', 'trouble'],
+            ['CAN', 'can'],
+          ],
+          'No chat is configured.',
+        ),
+      );
+    });
+
   const mappings = program.command('mappings').description('which native channel is which room');
 
   mappings

@@ -118,6 +118,7 @@ describe('causeway against a running gateway', () => {
   test('empty lists say so', async () => {
     expect((await causeway(['mappings', 'list'])).out).toBe('There are no mappings.\n');
     expect((await causeway(['invites'])).out).toBe('There are no invites and no knocks.\n');
+    expect((await causeway(['platforms'])).out).toBe('No chat is configured.\n');
     expect((await causeway(['destinations', 'list'])).out).toBe('We send to no server yet.\n');
   });
 

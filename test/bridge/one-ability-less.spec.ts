@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { Bridge } from '../../src/bridge/bridge.js';
 import type { Emoji } from '../../src/message/index.js';
 import type { Capable } from '../fakes/visible-channel.js';
 import { until } from '../support/until.js';
@@ -22,6 +23,9 @@ describe('a chat that lacks one ability', () => {
 
   it.each(CASES)('(%s) gets the fallback for that one, and uses all others', async (lack, capable, fallback) => {
     two = await TwoChannels.start([{}, {}], [{}, capable]);
+    const [chat] = two.participant.gateway.app.get(Bridge).chats();
+    expect(chat).toMatchObject({ workspace: 'globex.example', ready: true, trouble: undefined });
+    expect(chat?.capabilities).toMatchObject(capable.capabilities ?? { abilities: capable.can });
     const { channel: here } = two.hub;
     const { channel: there } = two.participant;
     const root = await here.say('ada', 'the root');
