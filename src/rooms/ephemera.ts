@@ -35,7 +35,7 @@ export class Ephemera {
     else this.showHere = to.here;
   }
 
-  /** Somebody here does it. */
+  /** Somebody here does it, who {@link counts}. */
   tell(told: Ephemeral): void {
     this.tellOthers?.(told);
   }

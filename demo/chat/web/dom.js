@@ -85,3 +85,6 @@ function hue(id) {
   for (const letter of id) hash = (hash * 31 + letter.codePointAt(0)) % 9_973;
   return Math.round((hash * 137.508) % 360);
 }
+
+/** “Grace Hopper (globex.example)”; of people here the name alone. */
+export const nameAndCompany = ({ display_name: name, server }) => (server ? `${name} (${server})` : name);

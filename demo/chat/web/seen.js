@@ -1,4 +1,4 @@
-import { byId } from './dom.js';
+import { byId, nameAndCompany } from './dom.js';
 
 /** Who has read up to the newest message of the open channel, as far as this page was told. */
 export class Seen {
@@ -19,7 +19,7 @@ export class Seen {
     const newest = this.#newest();
     const names = [...this.#read.values()]
       .filter(({ by, messageId }) => messageId === newest?.id && by.id !== newest.author?.id)
-      .map(({ by }) => (by.server ? `${by.display_name} (${by.server})` : by.display_name));
+      .map(({ by }) => nameAndCompany(by));
     const others = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
     byId('seen').textContent = names.length === 0 ? '' : `Seen by ${others.join(', ')}`;
   }

@@ -1,4 +1,4 @@
-import { byId } from './dom.js';
+import { byId, nameAndCompany } from './dom.js';
 
 /** Who is not heard of again has stopped. */
 const SHOWN_MS = 6_000;
@@ -28,7 +28,7 @@ export class Typing {
   paint() {
     const names = [...this.#people.values()]
       .filter(({ channelId }) => channelId === this.#channelId())
-      .map(({ by }) => (by.server ? `${by.display_name} (${by.server})` : by.display_name));
+      .map(({ by }) => nameAndCompany(by));
     const shown =
       names.length > 3
         ? 'Several people are typing…'

@@ -71,7 +71,6 @@ export class EphemeralSender implements OnApplicationBootstrap, BeforeApplicatio
 
   private async spread(events: readonly Ephemeral[]): Promise<void> {
     for (const told of events) {
-      if (!(await this.ephemera.counts(told))) continue;
       for (const server of await this.ephemera.audience(told.roomId)) {
         if (!this.resting.has(server) && !this.destinations.isFailing(server)) {
           this.servers.add(server, keyOf(told), told);
